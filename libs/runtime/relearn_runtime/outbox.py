@@ -1,0 +1,70 @@
+"""The outbox: events are rows of the transaction that made them true; the relay carries them to Kafka later.
+
+Order per key is the order of the rows' ids. Two transactions on the same aggregate therefore take the aggregate's row
+lock (`for update`, an upsert) *before* they add: that is the service's duty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from google.protobuf.message import Message
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from relearn_runtime import schema, telemetry
+from relearn_runtime.envelope import Event, encode
+from relearn_runtime.seams import new_id, utc_now
+
+
+class Outbox:
+    """Adds events to one transaction."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(
+        self,
+        *messages: Message,
+        cause: Event[Any] | None = None,
+        causes: Sequence[str] = (),
+        after: datetime | None = None,
+        ids: Sequence[str] | None = None,
+    ) -> None:
+        """Adds events, in order, to be published after the commit.
+
+        Args:
+            messages: event messages; topic, key and subject follow from `proto/topics/`.
+            cause: the event being handled; its id goes first into `ce_causes`.
+            causes: more event ids they came from.
+            after: not to be published before this time; later events of the key pass it.
+            ids: event ids, one a message, where a repetition must be recognised; random UUIDs otherwise.
+
+        Raises:
+            InvalidInput: an event is over the size limit, or its key is empty.
+        """
+        if not messages:
+            return
+        if ids is not None and len(ids) != len(messages):
+            raise ValueError(f"{len(ids)} ids for {len(messages)} events")
+        event_ids = ids if ids is not None else [new_id() for _ in messages]
+        all_causes = tuple(dict.fromkeys([*([cause.id] if cause else []), *causes]))
+        with telemetry.writing_span():
+            telemetry.link_causes(all_causes)
+            traceparent = telemetry.current_traceparent()
+        rows = []
+        for message, event_id in zip(messages, event_ids, strict=True):
+            record = encode(message, id=event_id, time=utc_now(), causes=all_causes, traceparent=traceparent)
+            headers = {name: value.decode() for name, value in record.headers or ()}
+            row = {"topic": record.topic, "key": record.key, "value": record.value, "headers": headers}
+            rows.append(row | {"not_before": after})
+        # parameters beside the statement, never in it: compiled once, and one row after the other keeps their order
+        await self._connection.execute(sa.insert(schema.outbox), rows)
+
+    async def size_and_age(self) -> tuple[int, float]:
+        """Events not published yet, and the age of the oldest in seconds."""
+        oldest = sa.extract("epoch", sa.func.now() - sa.func.min(schema.outbox.c.created_at))
+        row = (await self._connection.execute(sa.select(sa.func.count(), sa.func.coalesce(oldest, 0.0)))).one()
+        return int(row[0]), float(row[1])

@@ -1,0 +1,84 @@
+"""Replay of mutating RPCs: the same `request_id` gets the same answer and does nothing twice."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from google.protobuf.message import Message
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from relearn_runtime.callers import current_caller
+from relearn_runtime.errors import InvalidInput
+from relearn_runtime.schema import requests
+
+
+class RequestIdReused(InvalidInput):
+    """The same request_id came with another content, method or caller."""
+
+    reason = "REQUEST_ID_REUSED"
+
+
+class InvalidRequestId(InvalidInput):
+    """A request_id that is empty or no UUID."""
+
+    reason = "INVALID_REQUEST_ID"
+
+
+class Requests:
+    """The remembered answers, within one transaction."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def begin(self, request: Message) -> bytes | None:
+        """The saved response of an earlier call with this request_id, or None: do it now, then `finish`.
+
+        Two calls at once wait for each other: the second sees what the first saved, or does it when that one failed.
+
+        Raises:
+            InvalidInput: INVALID_REQUEST_ID, or REQUEST_ID_REUSED.
+        """
+        request_id, digest = _request_id(request), _digest(request)
+        claim = insert(requests).values(request_id=request_id, digest=digest).on_conflict_do_nothing()
+        claimed = await self._connection.execute(claim.returning(requests.c.request_id))
+        if claimed.first() is not None:
+            return None
+        found = sa.select(requests.c.digest, requests.c.response).where(requests.c.request_id == request_id)
+        saved = (await self._connection.execute(found.with_for_update())).one()
+        if saved.digest != digest:
+            raise RequestIdReused(f"request_id {request_id} was used for another request", request_id=request_id)
+        return None if saved.response is None else bytes(saved.response)
+
+    async def finish(self, request: Message, response: Message) -> None:
+        """Saves the answer of a request that `begin` let pass."""
+        save = sa.update(requests).where(requests.c.request_id == _request_id(request))
+        await self._connection.execute(save.values(response=response.SerializeToString()))
+
+
+def _request_id(request: Any) -> str:
+    try:
+        return str(UUID(request.request_id))
+    except ValueError as error:
+        raise InvalidRequestId(f"request_id must be a UUID, got {request.request_id!r}") from error
+
+
+def _digest(request: Message) -> bytes:
+    """Over method (its request type is its own), caller and content; a stranger must not read another's answer."""
+    caller = current_caller()
+    parts = (
+        request.DESCRIPTOR.full_name.encode(),
+        (caller.subject if caller else "").encode(),
+        request.SerializeToString(deterministic=True),
+    )
+    return hashlib.sha256(b"\0".join(parts)).digest()
+
+
+async def forget_older_requests(connection: AsyncConnection, *, days: int) -> int:
+    """Deletes answers that nobody asks for again; how many."""
+    old = sa.delete(requests).where(requests.c.begun_at < sa.func.now() - timedelta(days=days))
+    return (await connection.execute(old)).rowcount

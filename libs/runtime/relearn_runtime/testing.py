@@ -1,0 +1,125 @@
+"""For tests of services: send a real event, read events back, wait for a condition with a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from functools import cache
+from typing import Any, Protocol, TypeVar
+from uuid import uuid4
+
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Message as KafkaMessage
+from google.protobuf.message import Message
+
+from relearn_contracts.topics import topic_of
+from relearn_runtime.envelope import Event, MalformedEvent, Record, decode, encode, type_of
+from relearn_runtime.feed import record_of
+from relearn_runtime.kafka import consumer_settings, header_list, producer_settings
+from relearn_runtime.seams import new_id, utc_now
+
+M = TypeVar("M", bound=Message)
+T = TypeVar("T")
+
+
+class KafkaAddress(Protocol):
+    """What is used of the fixture `kafka`."""
+
+    @property
+    def bootstrap_servers(self) -> str: ...
+
+    @property
+    def topic_prefix(self) -> str: ...
+
+
+class NotInTime(AssertionError):
+    """A condition did not come true before its deadline."""
+
+
+async def publish(kafka: KafkaAddress, message: Message, *, causes: Sequence[str] = (), id: str | None = None) -> str:
+    """Sends one event as its owner would; returns its id once Kafka has it."""
+    event_id = id or new_id()
+    await publish_record(kafka, encode(message, id=event_id, time=utc_now(), causes=causes))
+    return event_id
+
+
+async def publish_record(kafka: KafkaAddress, record: Record) -> None:
+    """Sends any record (its topic without prefix), also one that is no event."""
+    await asyncio.to_thread(_produce, kafka, record)
+
+
+async def collect(kafka: KafkaAddress, message_type: type[M], n: int, deadline_s: float = 30.0) -> list[Event[M]]:
+    """The first n distinct events of a type, from the beginning of its topic; in order per key.
+
+    Raises:
+        NotInTime: there were fewer.
+    """
+    return await asyncio.to_thread(_read, kafka, message_type, n, deadline_s)
+
+
+async def eventually(predicate: Callable[[], T | Awaitable[T]], deadline_s: float = 30.0) -> T:
+    """The predicate's first true answer; an AssertionError inside it counts as not yet.
+
+    Raises:
+        NotInTime: none came; the message has the last answer.
+    """
+    give_up, last = time.monotonic() + deadline_s, "nothing"
+    while True:
+        try:
+            answer: Any = predicate()
+            answer = await answer if inspect.isawaitable(answer) else answer
+            if answer:
+                return answer  # type: ignore[no-any-return]
+            last = repr(answer)
+        except AssertionError as error:
+            last = str(error)
+        if time.monotonic() > give_up:
+            raise NotInTime(f"not within {deadline_s:g} s; last: {last}")
+        await asyncio.sleep(0.05)
+
+
+@cache
+def _producer(bootstrap_servers: str) -> Producer:
+    return Producer(producer_settings(bootstrap_servers, client_id="relearn-test"))
+
+
+def _produce(kafka: KafkaAddress, record: Record) -> None:
+    refused: list[KafkaError] = []
+    producer = _producer(kafka.bootstrap_servers)
+
+    def on_delivery(error: KafkaError | None, _: KafkaMessage) -> None:
+        if error is not None:
+            refused.append(error)
+
+    topic, headers = kafka.topic_prefix + record.topic, header_list(record)
+    producer.produce(topic, record.value, record.key, headers=headers, on_delivery=on_delivery)
+    left = producer.flush(20)
+    assert left == 0, f"{topic}: not delivered within 20 s"
+    assert not refused, f"{topic}: {refused}"
+
+
+def _read(kafka: KafkaAddress, message_type: type[M], n: int, deadline_s: float) -> list[Event[M]]:
+    topic = topic_of(message_type)
+    settings = consumer_settings(kafka.bootstrap_servers, group=f"test-{uuid4()}", client_id="relearn-test")
+    consumer = Consumer(settings | {"enable.auto.commit": False})
+    consumer.assign([TopicPartition(kafka.topic_prefix + topic.name, p, 0) for p in range(topic.partitions)])
+    events: dict[tuple[str, str], Event[M]] = {}
+    give_up = time.monotonic() + deadline_s
+    try:
+        while len(events) < n and time.monotonic() < give_up:
+            received = consumer.poll(0.1)
+            if received is None or received.error():
+                continue
+            record = record_of(received)
+            with suppress(MalformedEvent):  # what a test sent on purpose
+                if type_of(record) == message_type.DESCRIPTOR.full_name:
+                    event = decode(record, message_type, topic=topic.name)
+                    events.setdefault((event.source, event.id), event)  # a relay that was killed publishes again
+    finally:
+        consumer.close()
+    if len(events) < n:
+        raise NotInTime(f"{len(events)} of {n} {message_type.DESCRIPTOR.full_name} within {deadline_s:g} s")
+    return list(events.values())
