@@ -1,0 +1,144 @@
+"""Encoded bytes to pixels and back, for PNG and JPEG."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, JpegImagePlugin, PngImagePlugin
+
+from relearn_media.errors import ImageError
+from relearn_media.formats import ImageFormat, ImageInfo, probe
+
+Pixels = npt.NDArray[np.uint8]
+
+# The opener of each format by name: never Image.open, which tries other formats and only warns about bombs.
+_OPENERS = {ImageFormat.PNG: PngImagePlugin.PngImageFile, ImageFormat.JPEG: JpegImagePlugin.JpegImageFile}
+# Whatever a decoder raises about damaged bytes; EXIF and PNG chunks are parsed by Python code, hence the list.
+_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, KeyError, TypeError, IndexError, OverflowError, MemoryError)
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageLimits:
+    """Caps that hold before anything is decoded."""
+
+    max_bytes: int = 16 * 1024 * 1024
+    max_pixels: int = 50_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSpec:
+    """The picture a model wants: its height and width, and 1 (grey) or 3 (RGB) channels."""
+
+    height: int
+    width: int
+    channels: int
+    limits: ImageLimits = field(default_factory=ImageLimits)
+
+    def __post_init__(self) -> None:
+        if self.channels not in (1, 3):
+            raise ValueError(f"channels must be 1 (grey) or 3 (RGB), got {self.channels}")
+        if not (1 <= self.height <= 4096 and 1 <= self.width <= 4096):
+            raise ValueError(f"height and width must be in 1..4096, got {self.height} x {self.width}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodedImage:
+    """Pixels [h, w, c] uint8 in the size of the spec, and what the header said about the original."""
+
+    pixels: Pixels
+    source: ImageInfo
+
+
+def decode(data: bytes, spec: ImageSpec) -> DecodedImage:
+    """A PNG or JPEG as the pixels that `spec` asks for.
+
+    Any size is resized by stretching, with an antialiased triangle filter (Pillow's BILINEAR): the whole picture is
+    kept, its aspect ratio is not. EXIF orientation is applied. Palettes, 1-bit, CMYK and 16-bit pictures become 8-bit
+    grey or RGB (16 bit keeps the high part); transparency is laid over white. Colour to grey is ITU-R 601 luma; grey
+    to colour repeats the channel.
+
+    Raises:
+        ImageError: see its reasons.
+    """
+    if len(data) > spec.limits.max_bytes:
+        raise ImageError("IMAGE_TOO_LARGE", f"{len(data)} bytes encoded, at most {spec.limits.max_bytes} are accepted")
+    info = probe(data)
+    if info.pixels > spec.limits.max_pixels:
+        raise ImageError(
+            "IMAGE_TOO_LARGE", f"{info.width} x {info.height} pixels, at most {spec.limits.max_pixels} are accepted"
+        )
+    try:
+        with _OPENERS[info.format](io.BytesIO(data)) as image:
+            if getattr(image, "is_animated", False):
+                raise ImageError("IMAGE_ANIMATED", "an animated picture; send one frame")
+            image.load()
+            pixels = _pixels(image, spec)
+    except ImageError:
+        raise
+    except _DAMAGED as error:
+        raise ImageError("IMAGE_UNDECODABLE", f"the {info.format.name} is damaged or truncated: {error}") from error
+    return DecodedImage(pixels=pixels, source=info)
+
+
+def decode_image(data: bytes, spec: ImageSpec) -> Pixels:
+    """`decode` without the particulars: [h, w, c] uint8. Raises ImageError."""
+    return decode(data, spec).pixels
+
+
+def encode_png(pixels: Pixels) -> bytes:
+    """A lossless PNG of [h, w, 1], [h, w, 3] or [h, w] uint8 pixels; equal pixels give equal bytes."""
+    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] not in (1, 3)):
+        raise ValueError(f"pixels must be uint8 [h, w], [h, w, 1] or [h, w, 3], got {pixels.dtype} {pixels.shape}")
+    flat = pixels[:, :, 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(flat)).save(buffer, format="PNG", compress_level=6)
+    return buffer.getvalue()
+
+
+def _pixels(image: Image.Image, spec: ImageSpec) -> Pixels:
+    mode = "L" if spec.channels == 1 else "RGB"
+    turn = _turn(image)
+    opaque = _opaque(image)
+    if opaque.mode != mode:
+        opaque = opaque.convert(mode)
+    if turn is not None:
+        opaque = opaque.transpose(turn)
+    if opaque.size != (spec.width, spec.height):
+        opaque = opaque.resize((spec.width, spec.height), Image.Resampling.BILINEAR)
+    pixels = np.asarray(opaque, dtype=np.uint8)
+    return pixels[:, :, None] if spec.channels == 1 else pixels
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """The picture with 8 bits a channel and without transparency."""
+    if image.mode.startswith(("I", "F")):  # 16-bit grey: Pillow's own convert would clip at 255
+        values = np.asarray(image).astype(np.int64)
+        return Image.fromarray((values >> 8).clip(0, 255).astype(np.uint8))
+    if image.mode in ("LA", "RGBA", "PA") or "transparency" in image.info:
+        layered = image.convert("RGBA")
+        white = Image.new("RGBA", layered.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, layered).convert("RGB")
+    return image
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """The turn that EXIF asks for. Damaged EXIF counts as none: browsers show such a picture unturned too."""
+    if "exif" not in image.info:
+        return None
+    try:
+        return _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # Pillow's EXIF reader raises what it meets; the pixels are fine
+        return None
