@@ -1,0 +1,1 @@
+"""What the registry decides, free of IO, clocks and randomness."""

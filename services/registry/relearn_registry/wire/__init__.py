@@ -1,0 +1,1 @@
+"""The registry's values as protobuf messages, and back."""

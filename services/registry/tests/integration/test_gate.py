@@ -1,0 +1,401 @@
+"""The gate in front of traffic, told by real events in any order."""
+
+from datetime import timedelta
+
+import pytest
+
+from relearn.operations.v1.operations_service_pb2 import GetWaitingRequest, ListParkedEventsRequest
+from relearn.registry.v1 import registry_service_pb2 as pb
+from relearn.registry.v1.events_pb2 import AliasMoved, ModelVersionJudged
+from relearn.registry.v1.model_version_pb2 import Judgement
+from relearn.registry.v1.project_pb2 import PromotionPolicy
+from relearn_runtime import new_id
+from relearn_runtime.testing import NotInTime, collect, eventually, publish
+
+PASSED, REJECTED, UNDECIDED = (
+    Judgement.VERDICT_PASSED,
+    Judgement.VERDICT_REJECTED,
+    Judgement.VERDICT_UNDECIDED,
+)
+
+
+async def nothing_more(loop, judgements, for_s=1.5):
+    with pytest.raises(NotInTime):
+        await loop.judged(judgements + 1, for_s)
+
+
+async def waits_for(loop, words):
+    async def said():
+        lines = (await loop.operations.GetWaiting(GetWaitingRequest(project_id="fashion"))).waiting
+        return next((w for w in lines if words in w.waits_for), None)
+
+    return await eventually(said, 15)
+
+
+async def standing(loop, number, words):
+    async def said():
+        return words in (await loop.status(number)).standing
+
+    await eventually(said, 15)
+
+
+async def promote(loop, number, reason="I looked at it"):
+    request = pb.PromoteModelVersionRequest(
+        model_version_id=f"fashion/model/{number}", reason=reason, request_id=new_id()
+    )
+    return (await loop.registry.PromoteModelVersion(request)).judgement
+
+
+async def test_a_challenger_is_compared_with_the_champion_on_its_samples(loop):
+    await loop.champion()
+    await loop.committed(2)
+
+    await loop.study(right=89, dataset=2)
+
+    _, judged = await loop.judged(2)
+    assert (judged.step, judged.verdict) == (1, PASSED)
+    assert judged.champion_model_version_id == "fashion/model/1"
+    difference = next(m for m in judged.measurements if m.name == "difference/imported")
+    assert difference.value == pytest.approx(-0.01)
+    assert difference.samples == 100
+
+
+async def test_a_challenger_clearly_worse_never_reaches_the_shadow(loop):
+    await loop.champion()
+
+    await loop.study(right=60)
+
+    _, judged = await loop.judged(2)
+    assert judged.verdict == REJECTED
+    assert "difference/imported" in judged.reason
+
+
+async def test_disagreements_settled_for_the_challenger_let_it_pass(loop):
+    await loop.in_shadow()
+
+    await loop.answers(10, 0)
+
+    judged = (await loop.judged(3))[2]
+    assert (judged.step, judged.verdict, judged.look) == (2, PASSED, 1)
+    assert list(judged.label_ids) == [f"label-of-flag-1-2-{i}" for i in range(1, 11)]
+    p = next(m for m in judged.measurements if m.name == "sign_test/p_value")
+    assert (p.value, p.limit) == (pytest.approx(0.5**10), 0.025)
+
+
+async def test_a_verdict_names_the_events_that_brought_its_labels(loop, make_disagreement):
+    await loop.in_shadow()
+    flags = [make_disagreement(i) for i in range(1, 11)]
+
+    told = [await loop.accepted(flag, "shirt") for flag in flags]
+
+    events = await collect(loop.kafka, ModelVersionJudged, 3, 20)
+    assert set(told) <= set(events[2].causes)
+
+
+async def test_the_same_verdict_comes_from_the_same_events_in_another_order(loop, make_disagreement):
+    """Labels first, then the comparison, flags, what it was trained on, and the route last."""
+    flags = [make_disagreement(i) for i in range(1, 11)]
+    await loop.apply()
+    for flag in reversed(flags):
+        await loop.accepted(flag, "shirt")
+    await loop.compared(asked=10)
+    for flag in flags:
+        await loop.flagged(flag)
+    await loop.champion()
+    await loop.study(dataset=2)
+    await loop.judged(2)
+    await loop.route(2, champion=1, challenger=2, how="shadow")
+    await waits_for(loop, "are not all known yet")
+
+    await loop.committed(2)
+
+    judged = (await loop.judged(3))[2]
+    assert (judged.verdict, judged.look, len(judged.label_ids)) == (PASSED, 1, 10)
+    assert next(m for m in judged.measurements if m.name == "shadow/pairs").value == 1000
+
+
+async def test_a_redelivered_label_counts_once(loop, make_disagreement):
+    await loop.in_shadow()
+    flag = make_disagreement(1)
+    first = await loop.accepted(flag, "shirt")
+
+    from relearn.labeling.v1.events_pb2 import LabelAccepted
+
+    (event,) = await collect(loop.kafka, LabelAccepted, 1)
+    await publish(loop.kafka, event.message, id=first)
+    await publish(loop.kafka, event.message)
+    await loop.flagged(flag)
+
+    line = await waits_for(loop, "1 of 10 disagreements settled")
+    assert line.progress == pytest.approx(0.1)
+    assert "1 for it, 0 for the champion" in line.waits_for
+
+
+async def test_an_older_outcome_of_a_task_never_replaces_a_newer(loop, make_disagreement):
+    await loop.in_shadow()
+    flag = make_disagreement(1)
+
+    await loop.accepted(flag, "shirt", revision=2)
+    await loop.disputed(flag, revision=1)
+    await loop.disputed(make_disagreement(2))
+
+    line = await waits_for(loop, "2 of 10 disagreements settled")
+    assert "1 for it, 0 for the champion" in line.waits_for
+
+
+async def test_a_disputed_disagreement_is_settled_and_counts_for_neither(loop, make_disagreement):
+    await loop.in_shadow()
+    await loop.answers(8, 0)
+
+    for number in (9, 10):
+        await loop.disputed(make_disagreement(number))
+
+    judged = (await loop.judged(3))[2]
+    assert judged.verdict == PASSED
+    assert next(m for m in judged.measurements if m.name == "sign_test/disputed").value == 2
+
+
+async def test_labels_the_challenger_was_trained_on_never_count(loop, make_disagreement):
+    """The tasks of eight samples had labels that dataset version 2 took in; they are told again for the new flag."""
+    await loop.champion()
+    await loop.committed(2, *(f"label-of-flag-1-2-{i}" for i in range(1, 9)))
+    await loop.study(dataset=2)
+    await loop.judged(2)
+    await loop.route(2, champion=1, challenger=2, how="shadow")
+
+    await loop.answers(10, 0)
+
+    judged = (await loop.judged(3))[2]
+    assert judged.verdict == UNDECIDED
+    assert list(judged.label_ids) == ["label-of-flag-1-2-9", "label-of-flag-1-2-10"]
+    assert next(m for m in judged.measurements if m.name == "sign_test/trained_on").value == 8
+
+
+async def test_a_better_label_of_a_sample_that_was_trained_on_does_not_count_either(loop, make_disagreement):
+    await loop.champion()
+    await loop.committed(2, "first-answer")
+    await loop.study(dataset=2)
+    await loop.judged(2)
+    await loop.route(2, champion=1, challenger=2, how="shadow")
+    flag = make_disagreement(1)
+
+    await loop.accepted(flag, "coat", label_id="first-answer", revision=1)
+    await loop.accepted(flag, "shirt", label_id="second-answer", revision=2)
+
+    line = await waits_for(loop, "1 of 10 disagreements settled")
+    assert "0 for it, 0 for the champion" in line.waits_for
+
+
+async def test_labels_of_later_dataset_versions_count(loop):
+    await loop.in_shadow()
+    await loop.committed(3, *(f"label-of-flag-1-2-{i}" for i in range(1, 11)))
+
+    await loop.answers(10, 0)
+
+    assert (await loop.judged(3))[2].verdict == PASSED
+
+
+async def test_an_undecided_look_asks_for_more_and_the_last_one_decides(loop):
+    await loop.in_shadow()
+    await loop.answers(7, 3)
+    first = (await loop.judged(3))[2]
+    assert (first.verdict, first.look) == (UNDECIDED, 1)
+
+    await loop.answers(9, 1, first=11)
+
+    last = (await loop.judged(4))[3]
+    assert (last.verdict, last.look, len(last.label_ids)) == (PASSED, 2, 20)  # 16 of 20: p = 0.006
+
+
+async def test_a_last_look_that_shows_nothing_rejects(loop):
+    await loop.in_shadow()
+    await loop.answers(7, 3)
+    await loop.judged(3)
+
+    await loop.answers(4, 6, first=11)
+
+    last = (await loop.judged(4))[3]
+    assert (last.verdict, last.look) == (REJECTED, 2)
+
+
+@pytest.mark.parametrize(
+    ("requirement", "stop", "verdict"),
+    [
+        (PromotionPolicy.REQUIREMENT_BETTER, "TOO_FEW_DISAGREEMENTS", REJECTED),
+        (PromotionPolicy.REQUIREMENT_NOT_WORSE, "TOO_FEW_DISAGREEMENTS", PASSED),
+        (PromotionPolicy.REQUIREMENT_BETTER, "BUDGET_EXHAUSTED", REJECTED),
+    ],
+)
+async def test_a_shadow_that_asks_no_more_ends_step_two(loop, requirement, stop, verdict):
+    await loop.apply(requirement=requirement)
+    await loop.in_shadow()
+
+    await loop.compared(stop=stop, asked=3, revision=2)
+    await loop.compared(stop="", asked=3, revision=1)
+
+    judged = (await loop.judged(3))[2]
+    assert (judged.step, judged.verdict) == (2, verdict)
+    assert judged.reason.startswith(stop)
+
+
+async def test_the_deadline_rejects_by_itself(loop, clock):
+    await loop.in_shadow()
+    await nothing_more(loop, 2, 0.5)
+
+    clock.ahead = timedelta(hours=25)
+
+    judged = (await loop.judged(3))[2]
+    assert judged.verdict == REJECTED
+    assert judged.reason.startswith("DEADLINE: undecided for 1 day")
+
+
+async def test_a_newer_version_waits_and_replaces_an_older_one_that_waits(loop):
+    await loop.in_shadow()
+    await loop.study()
+    await waits_for(loop, "fashion/model/3 waits until fashion/model/2 is champion or out")
+
+    await loop.study()
+
+    judged = (await loop.judged(3))[2]
+    assert (judged.model_version_id, judged.verdict) == ("fashion/model/3", REJECTED)
+    assert judged.reason.startswith("SUPERSEDED: fashion/model/4")
+    await nothing_more(loop, 3)
+
+
+async def test_when_the_way_is_free_the_version_that_waited_meets_the_champion_of_then(loop):
+    await loop.in_shadow()
+    await loop.study()
+    await loop.answers(10, 0)
+    await loop.judged(3)
+    await loop.route(3, champion=1, challenger=2, how="canary")
+    await nothing_more(loop, 3, 1.0)
+
+    await loop.route(4, champion=2, how="finished", left=1)
+
+    judged = (await loop.judged(4))[3]
+    assert (judged.model_version_id, judged.champion_model_version_id) == ("fashion/model/3", "fashion/model/2")
+    assert [(await loop.status(n)).standing for n in (1, 2)] == ["was champion", "serves"]
+
+
+async def test_a_shadow_undone_frees_the_way_and_no_verdict_comes_for_it(loop):
+    await loop.in_shadow()
+    await loop.study()
+    await loop.route(3, champion=1, how="undone", left=2)
+    await standing(loop, 2, "was taken out")
+
+    await loop.answers(10, 0)
+
+    judged = (await loop.judged(3))[2]
+    assert (judged.model_version_id, judged.step) == ("fashion/model/3", 1)
+    await nothing_more(loop, 3)
+
+
+async def test_a_paused_project_judges_nothing_until_it_is_resumed(loop):
+    await loop.apply()
+    await loop.pause()
+    await loop.study()
+    await loop.registered(1)
+    await nothing_more(loop, 0)
+
+    await loop.resume()
+
+    assert (await loop.judged(1))[0].verdict == PASSED
+
+
+async def test_a_shadow_gets_the_time_of_a_pause_back(loop, clock):
+    await loop.in_shadow()
+    await standing(loop, 2, "0 of 10 disagreements settled")
+    await loop.pause()
+    clock.ahead = timedelta(hours=25)
+    await nothing_more(loop, 2, 0.5)
+
+    await loop.resume()
+
+    await nothing_more(loop, 2, 1.0)
+    await loop.answers(10, 0)
+    assert (await loop.judged(3))[2].verdict == PASSED
+
+
+async def test_manual_approval_holds_the_first_version_and_a_challenger(loop):
+    await loop.apply(approval=PromotionPolicy.APPROVAL_MANUAL)
+    await loop.committed(1)
+    await loop.study()
+    line = await waits_for(loop, "promote it or not")
+    assert line.needs_person
+    await nothing_more(loop, 0, 1.0)
+
+    first = await promote(loop, 1, "looks good")
+
+    assert (first.step, first.verdict, first.person) == (1, PASSED, "test-engineer")
+    assert first.reason.startswith("looks good (first version; accuracy 0.900")
+    assert any(m.name == "accuracy/imported" for m in first.measurements)
+    await loop.route(1, champion=1, how="first")
+    await loop.study()
+    assert (await loop.judged(2))[1].step == 1
+    await loop.route(2, champion=1, challenger=2, how="shadow")
+    await loop.answers(10, 0)
+    await waits_for(loop, "better than the champion")
+    second = await promote(loop, 2)
+    assert (second.step, second.person, len(second.label_ids)) == (2, "test-engineer", 10)
+    assert len(await loop.judged(3)) == 3
+
+
+async def test_a_person_overrules_the_gate(loop):
+    await loop.champion()
+    await loop.study(right=60)
+    assert (await loop.judged(2))[1].verdict == REJECTED
+
+    judged = await promote(loop, 2, "the old camera is gone")
+
+    assert (judged.step, judged.verdict, judged.person) == (2, PASSED, "test-engineer")
+    assert judged.reason == "the old camera is gone (overruled)"
+    assert (await loop.judged(3))[2] == judged
+
+
+async def test_aliases_follow_the_route_and_an_older_one_never_overwrites(loop):
+    await loop.in_shadow()
+    await loop.route(4, champion=2, how="finished", left=1)
+    await loop.route(3, champion=1, challenger=2, how="canary")
+    moved = await collect(loop.kafka, AliasMoved, 4, 20)
+
+    told = [(e.message.alias, e.message.model_version_id, e.message.route_revision) for e in moved]
+
+    assert told == [
+        ("champion", "fashion/model/1", 1),
+        ("challenger", "fashion/model/2", 2),
+        ("champion", "fashion/model/2", 4),
+        ("challenger", "", 4),
+    ]
+    assert moved[2].message.previous_model_version_id == "fashion/model/1"
+    await loop.study()
+    await loop.judged(3)
+    assert list((await loop.status(2)).aliases) == ["champion"]
+    assert list((await loop.status(1)).aliases) == []
+
+
+async def test_a_redelivered_route_moves_nothing_twice(loop):
+    await loop.champion()
+    from relearn.serving.v1.events_pb2 import RouteChanged
+
+    (event,) = await collect(loop.kafka, RouteChanged, 1)
+    await publish(loop.kafka, event.message, id=event.id)
+    await publish(loop.kafka, event.message)
+    await loop.route(2, champion=1, challenger=2, how="shadow")
+
+    moved = await collect(loop.kafka, AliasMoved, 2, 20)
+
+    assert [e.message.route_revision for e in moved] == [1, 2]
+
+
+async def test_a_disagreement_without_a_place_is_parked(loop, make_disagreement):
+    await loop.apply()
+    flag = make_disagreement(1)
+    flag.disagreement.number = 0
+
+    await loop.flagged(flag)
+
+    async def there():
+        return (await loop.operations.ListParkedEvents(ListParkedEventsRequest())).parked_events
+
+    (row,) = await eventually(there, 15)
+    assert row.reason == "INVALID_DISAGREEMENT"
