@@ -1,0 +1,68 @@
+"""One page of a diff: read from the commits in between, never from the versions themselves."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from relearn.datasets.v1 import datasets_service_pb2 as pb
+from relearn_datasets import wire
+from relearn_datasets.domain.diffs import Fold, Range, Step, Totals
+from relearn_datasets.paging import parts_of, token
+from relearn_datasets.store import Transaction
+from relearn_runtime.errors import InvalidInput
+
+
+async def diff_page(tx: Transaction, of: Range, *, size: int, page_token: str) -> pb.DiffResponse:
+    """The changes after the page that `page_token` ended, and the totals.
+
+    The first page reads every commit of the range, for the totals; they travel in the token, so that a later page
+    stops reading where it ends.
+    """
+    kind = f"diff {of.project_id} {of.after} {of.upto} {of.backwards:d}"
+    totals: Totals | None = None
+    after: bytes | None = None
+    if page_token:
+        last, added, removed, relabeled = parts_of(page_token, kind=kind, numbers=4)
+        if not 0 <= last < 2**256:
+            raise InvalidInput("page_token is no token of this list")
+        totals = Totals(added=added, removed=removed, relabeled=relabeled)
+        after = last.to_bytes(32, "big")
+    page, counted = await _read(tx, of, after=after, size=size, to_the_end=totals is None)
+    totals = totals or counted
+    shown = page[:size]
+    uses = await tx.samples.uses(of.project_id, [step.sha256 for step in shown])
+    more = ""
+    if len(page) > size:
+        last = int.from_bytes(shown[-1].sha256, "big")
+        more = token(kind, last, totals.added, totals.removed, totals.relabeled)
+    return pb.DiffResponse(
+        changes=[wire.label_change(of.project_id, step, uses.get(step.sha256)) for step in shown],
+        next_page_token=more,
+        added=totals.added,
+        removed=totals.removed,
+        relabeled=totals.relabeled,
+    )
+
+
+async def _read(
+    tx: Transaction, of: Range, *, after: bytes | None, size: int, to_the_end: bool
+) -> tuple[list[Step], Totals]:
+    """One step more than a page has, and, read to the end, the totals."""
+    page: list[Step] = []
+    totals = Totals()
+    async for step in _net_steps(tx, of, after=after):
+        totals = totals.count(step)
+        if len(page) <= size:
+            page.append(step)
+        elif not to_the_end:
+            break
+    return page, totals
+
+
+async def _net_steps(tx: Transaction, of: Range, *, after: bytes | None) -> AsyncIterator[Step]:
+    fold = Fold(backwards=of.backwards)
+    async for step in tx.commits.steps(of, after=after):
+        if (done := fold.take(step)) is not None:
+            yield done
+    if (done := fold.end()) is not None:
+        yield done

@@ -1,0 +1,1 @@
+"""The rules of the memory; pure: no IO, no clock, no randomness."""

@@ -1,0 +1,1 @@
+"""Schema history of datasets, run by the service when it starts."""

@@ -1,0 +1,146 @@
+"""What datasets is asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import grpc.aio
+
+from relearn.datasets.v1 import datasets_service_pb2 as pb
+from relearn.datasets.v1.datasets_service_pb2_grpc import DatasetsServiceServicer
+from relearn_datasets import wire
+from relearn_datasets.clients import Objects
+from relearn_datasets.content import inspect
+from relearn_datasets.diffing import diff_page
+from relearn_datasets.domain.diffs import between
+from relearn_datasets.domain.imports import check_name
+from relearn_datasets.domain.samples import Content, Origin, Sample, parse_sample_id, parse_version_id, sample_id
+from relearn_datasets.domain.settling import origin_after_flag
+from relearn_datasets.domain.uses import use_of
+from relearn_datasets.importing import Importer
+from relearn_datasets.paging import page_size, parts_of, token
+from relearn_datasets.store import Transaction
+from relearn_datasets.store.samples import NewSample
+from relearn_datasets.wire import ProjectPolicy
+from relearn_runtime import NewId, Now, Store, caller
+from relearn_runtime.errors import InvalidInput
+
+Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Put:
+    """A sample to be put, its request parsed."""
+
+    content: Content
+    group_key: str
+    origin: Origin | None
+    source: str
+
+
+class DatasetsRpc(DatasetsServiceServicer):
+    """The service of datasets."""
+
+    def __init__(self, *, store: Store[Transaction], objects: Objects, new_id: NewId, now: Now) -> None:
+        self._store, self._objects, self._now = store, objects, now
+        self._importer = Importer(store=store, objects=objects, new_id=new_id, now=now)
+
+    async def ImportSamples(
+        self, request_iterator: AsyncIterator[pb.ImportSamplesRequest], context: Context
+    ) -> pb.ImportSamplesResponse:
+        return await self._importer.run(request_iterator)
+
+    async def PutSample(self, request: pb.PutSampleRequest, context: Context) -> pb.PutSampleResponse:
+        async with self._store.transaction() as tx:
+            project = wire.policy(await tx.projects.require(request.project_id))
+        put = await _put(request)
+        await self._objects.put_blobs({put.content.sha256: request.content})  # before the row that names it
+        async with self._store.transaction() as tx:
+            if (saved := await tx.requests.begin(request)) is not None:
+                return pb.PutSampleResponse.FromString(saved)
+            sample, added = await self._put(tx, project, put)
+            response = pb.PutSampleResponse(sample=wire.sample(sample), added=added)
+            await tx.requests.finish(request, response)
+        return response
+
+    async def _put(self, tx: Transaction, project: ProjectPolicy, put: Put) -> tuple[Sample, bool]:
+        project_id, sha256 = project.project_id, put.content.sha256
+        added = False
+        if await tx.samples.find(project_id, sha256) is None:
+            await tx.groups.add(project_id, [put.group_key])
+            new = NewSample(content=put.content, group_key=put.group_key)
+            added = bool(await tx.samples.add(project_id, [new], source=put.source, now=self._now()))
+        if put.origin is not None:
+            await _flag(tx, project, sha256, put.origin)
+        return await tx.samples.get(project_id, sha256), added
+
+    async def GetSample(self, request: pb.GetSampleRequest, context: Context) -> pb.GetSampleResponse:
+        project_id, sha256 = parse_sample_id(request.sample_id)
+        async with self._store.transaction() as tx:
+            sample = await tx.samples.get(project_id, sha256)
+        told = wire.sample_for_annotator(sample) if caller(context).role == "annotator" else wire.sample(sample)
+        content = (await self._objects.blobs([sha256]))[0] if request.with_content else b""
+        return pb.GetSampleResponse(sample=told, content=content)
+
+    async def GetVersion(self, request: pb.GetVersionRequest, context: Context) -> pb.GetVersionResponse:
+        async with self._store.transaction() as tx:
+            version = await tx.commits.get(*parse_version_id(request.dataset_version_id))
+        return pb.GetVersionResponse(dataset_version=wire.dataset_version(version))
+
+    async def ListVersions(self, request: pb.ListVersionsRequest, context: Context) -> pb.ListVersionsResponse:
+        size, kind = page_size(request.page_size), f"versions of {request.project_id}"
+        before = parts_of(request.page_token, kind=kind, numbers=1)[0] if request.page_token else None
+        async with self._store.transaction() as tx:
+            await tx.projects.require(request.project_id)
+            found = await tx.commits.list(request.project_id, before=before, limit=size + 1)
+        page = found[:size]
+        return pb.ListVersionsResponse(
+            dataset_versions=[wire.dataset_version(version) for version in page],
+            next_page_token=token(kind, page[-1].number) if len(found) > size else "",
+        )
+
+    async def Diff(self, request: pb.DiffRequest, context: Context) -> pb.DiffResponse:
+        of = between(request.from_dataset_version_id, request.to_dataset_version_id)
+        size = page_size(request.page_size)
+        async with self._store.transaction() as tx:
+            for number in {of.after, of.upto} - {0}:
+                await tx.commits.get(of.project_id, number)
+            return await diff_page(tx, of, size=size, page_token=request.page_token)
+
+    async def GetPack(self, request: pb.GetPackRequest, context: Context) -> pb.GetPackResponse:
+        async with self._store.transaction() as tx:
+            version = await tx.commits.get(*parse_version_id(request.dataset_version_id))
+            pack = await tx.packs.want(version)
+        return pb.GetPackResponse(
+            ready=pack.index_sha256 is not None,
+            prefix=pack.prefix,
+            index_sha256=pack.index_sha256 or "",
+            samples=pack.samples,
+        )
+
+
+async def _put(request: pb.PutSampleRequest) -> Put:
+    if not request.origin.strip():
+        raise InvalidInput("origin is required: where the sample came from, such as prediction:<id>")
+    content = await asyncio.to_thread(inspect, request.content)
+    return Put(
+        content=content,
+        group_key=check_name(request.group_key, what="group_key") or sample_id(request.project_id, content.sha256),
+        origin=wire.put_origin(request),
+        source=check_name(request.origin, what="origin"),
+    )
+
+
+async def _flag(tx: Transaction, project: ProjectPolicy, sha256: bytes, flagged: Origin) -> None:
+    """Notes why a sample's label is wanted and, with the group's first member, what the group is for."""
+    current = (await tx.samples.lock(project.project_id, [sha256]))[sha256]
+    origin = origin_after_flag(current, flagged)
+    if current.origin is None:
+        await tx.samples.set_origin(project.project_id, sha256, origin)
+    group = (await tx.groups.lock(project.project_id, [current.group_key]))[current.group_key]
+    if group.use is None:
+        use = use_of(origin, bucket=group.bucket, shares=project.shares)
+        await tx.groups.decide(project.project_id, {group.group_key: use})

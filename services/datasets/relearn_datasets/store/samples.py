@@ -1,0 +1,228 @@
+"""Samples and the groups they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from relearn_datasets.domain.commits import Change
+from relearn_datasets.domain.errors import UnknownSample
+from relearn_datasets.domain.samples import Content, Origin, Sample, Stream, Use, sample_id
+from relearn_datasets.domain.settling import Current, Group
+from relearn_datasets.domain.uses import bucket
+from relearn_datasets.store.bulk import arrays
+from relearn_datasets.store.tables import groups, samples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSample:
+    """A sample that may be new. `imported_label` is what its import says, None elsewhere."""
+
+    content: Content
+    group_key: str
+    imported_label: str | None = None
+
+
+class Groups:
+    """Groups of one transaction."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, project_id: str, keys: Iterable[str]) -> None:
+        """Adds the groups that are not there yet."""
+        wanted = sorted(set(keys))
+        statement = arrays(
+            """insert into groups (project_id, group_key, bucket)
+               select :project_id, key, bucket from unnest(:keys, :buckets) as new (key, bucket)
+               on conflict do nothing""",
+            keys=sa.Text,
+            buckets=sa.SmallInteger,
+        )
+        values = {"project_id": project_id, "keys": wanted, "buckets": [bucket(project_id, key) for key in wanted]}
+        await self._connection.execute(statement, values)
+
+    async def lock(self, project_id: str, keys: Iterable[str]) -> Mapping[str, Group]:
+        """Groups by key, locked. (Not `for update`: a sample that is inserted holds a share of its group's key.)"""
+        statement = arrays(
+            """select group_key, bucket, use from groups
+               where project_id = :project_id and group_key = any(:keys) order by group_key for no key update""",
+            keys=sa.Text,
+        )
+        rows = await self._connection.execute(statement, {"project_id": project_id, "keys": sorted(set(keys))})
+        return {
+            row.group_key: Group(group_key=row.group_key, bucket=row.bucket, use=Use(row.use) if row.use else None)
+            for row in rows
+        }
+
+    async def decide(self, project_id: str, uses: Mapping[str, Use]) -> None:
+        """Writes the uses of locked groups that had none."""
+        if not uses:
+            return
+        statement = arrays(
+            """update groups set use = new.use from unnest(:keys, :uses) as new (key, use)
+               where project_id = :project_id and group_key = new.key and groups.use is null""",
+            keys=sa.Text,
+            uses=sa.Text,
+        )
+        values = {"project_id": project_id, "keys": list(uses), "uses": [use.value for use in uses.values()]}
+        await self._connection.execute(statement, values)
+
+
+class Samples:
+    """Samples of one transaction."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, project_id: str, new: Sequence[NewSample], *, source: str, now: datetime) -> set[bytes]:
+        """Adds the samples that are not there yet, in the order given; returns the SHA-256 of those."""
+        statement = arrays(
+            """insert into samples
+                 (project_id, sha256, size_bytes, media_type, group_key, imported_label, source, created_at)
+               select :project_id, new.*, :source, :now
+               from unnest(:sha256s, :sizes, :media_types, :group_keys, :labels) as new
+               on conflict do nothing returning sha256""",
+            sha256s=sa.LargeBinary,
+            sizes=sa.BigInteger,
+            media_types=sa.Text,
+            group_keys=sa.Text,
+            labels=sa.Text,
+        ).bindparams(sa.bindparam("now", type_=sa.DateTime(timezone=True)))
+        values = {
+            "project_id": project_id,
+            "source": source,
+            "now": now,
+            "sha256s": [sample.content.sha256 for sample in new],
+            "sizes": [sample.content.size_bytes for sample in new],
+            "media_types": [sample.content.media_type for sample in new],
+            "group_keys": [sample.group_key for sample in new],
+            "labels": [sample.imported_label for sample in new],
+        }
+        return {bytes(row.sha256) for row in await self._connection.execute(statement, values)}
+
+    async def get(self, project_id: str, sha256: bytes) -> Sample:
+        """One sample.
+
+        Raises:
+            UnknownSample: it is not there.
+        """
+        joined = sa.join(
+            samples,
+            groups,
+            (samples.c.project_id == groups.c.project_id) & (samples.c.group_key == groups.c.group_key),
+        )
+        found = sa.select(samples, groups.c.use).select_from(joined)
+        rows = await self._connection.execute(found.where(_is(project_id, sha256)))
+        if (row := rows.one_or_none()) is None:
+            name = sample_id(project_id, sha256)
+            raise UnknownSample(f"there is no sample {name}", sample_id=name)
+        return _sample(row)
+
+    async def find(self, project_id: str, sha256: bytes) -> Sample | None:
+        """One sample, None when it is not there."""
+        try:
+            return await self.get(project_id, sha256)
+        except UnknownSample:
+            return None
+
+    async def lock(self, project_id: str, sha256s: Iterable[bytes]) -> Mapping[bytes, Current]:
+        """Samples by SHA-256, locked: whoever holds a sample's row holds its labels too."""
+        statement = arrays(
+            """select sha256, group_key, label, label_id, imported_label, stream, probability from samples
+               where project_id = :project_id and sha256 = any(:sha256s) order by sha256 for no key update""",
+            sha256s=sa.LargeBinary,
+        )
+        rows = await self._connection.execute(statement, {"project_id": project_id, "sha256s": sorted(sha256s)})
+        return {bytes(row.sha256): _current(row) for row in rows}
+
+    async def set_origin(self, project_id: str, sha256: bytes, origin: Origin) -> None:
+        """Writes why a locked sample's label is wanted."""
+        update = sa.update(samples).where(_is(project_id, sha256))
+        await self._connection.execute(update.values(stream=origin.stream.value, probability=origin.probability))
+
+    async def set_imported_labels(self, project_id: str, labels: Mapping[bytes, str]) -> None:
+        """Writes what an import said of locked samples that were there before."""
+        if not labels:
+            return
+        statement = arrays(
+            """update samples set imported_label = new.label from unnest(:sha256s, :labels) as new (sha256, label)
+               where project_id = :project_id and samples.sha256 = new.sha256""",
+            sha256s=sa.LargeBinary,
+            labels=sa.Text,
+        )
+        values = {"project_id": project_id, "sha256s": list(labels), "labels": list(labels.values())}
+        await self._connection.execute(statement, values)
+
+    async def apply(self, project_id: str, changes: Sequence[Change]) -> None:
+        """Makes locked samples be what the changes say."""
+        statement = arrays(
+            """update samples set label = new.label, label_id = new.label_id,
+                 stream = coalesce(samples.stream, new.stream),
+                 probability = case when samples.stream is null then new.probability else samples.probability end
+               from unnest(:sha256s, :labels, :label_ids, :streams, :probabilities)
+                 as new (sha256, label, label_id, stream, probability)
+               where project_id = :project_id and samples.sha256 = new.sha256""",
+            sha256s=sa.LargeBinary,
+            labels=sa.Text,
+            label_ids=sa.Text,
+            streams=sa.Text,
+            probabilities=sa.Double,
+        )
+        values = {
+            "project_id": project_id,
+            "sha256s": [change.sha256 for change in changes],
+            "labels": [change.new_label for change in changes],
+            "label_ids": [change.new_label_id for change in changes],
+            "streams": [change.origin.stream.value for change in changes],
+            "probabilities": [change.origin.probability for change in changes],
+        }
+        await self._connection.execute(statement, values)
+
+    async def uses(self, project_id: str, sha256s: Sequence[bytes]) -> Mapping[bytes, Use]:
+        """The uses of samples that have one."""
+        statement = arrays(
+            """select sha256, use from samples join groups using (project_id, group_key)
+               where project_id = :project_id and sha256 = any(:sha256s) and use is not null""",
+            sha256s=sa.LargeBinary,
+        )
+        rows = await self._connection.execute(statement, {"project_id": project_id, "sha256s": list(sha256s)})
+        return {bytes(row.sha256): Use(row.use) for row in rows}
+
+
+def _is(project_id: str, sha256: bytes) -> sa.ColumnElement[bool]:
+    return (samples.c.project_id == project_id) & (samples.c.sha256 == sha256)
+
+
+def origin(row: Any) -> Origin | None:
+    """The origin in the columns stream and probability."""
+    return Origin(stream=Stream(row.stream), probability=row.probability) if row.stream else None
+
+
+def _current(row: Any) -> Current:
+    return Current(
+        sha256=bytes(row.sha256),
+        group_key=row.group_key,
+        label=row.label,
+        label_id=row.label_id,
+        imported_label=row.imported_label,
+        origin=origin(row),
+    )
+
+
+def _sample(row: Any) -> Sample:
+    return Sample(
+        project_id=row.project_id,
+        content=Content(sha256=bytes(row.sha256), size_bytes=row.size_bytes, media_type=row.media_type),
+        group_key=row.group_key,
+        use=Use(row.use) if row.use else None,
+        origin=origin(row),
+        source=row.source,
+        label=row.label,
+        created_at=row.created_at,
+    )

@@ -1,0 +1,207 @@
+"""Domain to protobuf and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from relearn.datasets.v1 import dataset_version_pb2, datasets_service_pb2, events_pb2, sample_pb2
+from relearn.labeling.v1.events_pb2 import LabelAccepted
+from relearn.monitoring.v1 import flag_pb2
+from relearn.registry.v1.project_pb2 import Project
+from relearn_datasets.domain.commits import Counts, Version
+from relearn_datasets.domain.diffs import Step
+from relearn_datasets.domain.errors import UnsupportedLabel
+from relearn_datasets.domain.labels import AcceptedLabel, CommitPolicy, LabelSet, LabelState
+from relearn_datasets.domain.samples import Origin, Sample, Stream, Use, parse_sample_id, sample_id
+from relearn_datasets.domain.uses import Shares
+from relearn_runtime import Event
+from relearn_runtime.errors import InvalidInput
+
+MOST_LABEL_IDS = 10_000
+"""So many causes of one commit are named in its event; all of them are in the log."""
+
+USES = {
+    None: dataset_version_pb2.USE_UNSPECIFIED,
+    Use.TRAIN: dataset_version_pb2.USE_TRAIN,
+    Use.VALIDATION: dataset_version_pb2.USE_VALIDATION,
+    Use.TEST: dataset_version_pb2.USE_TEST,
+}
+STREAMS = {
+    Stream.IMPORTED: flag_pb2.STREAM_UNSPECIFIED,
+    Stream.AUDIT: flag_pb2.STREAM_AUDIT,
+    Stream.SELECTED: flag_pb2.STREAM_SELECTED,
+    Stream.DISAGREEMENT: flag_pb2.STREAM_DISAGREEMENT,
+}
+_STREAM_OF: dict[int, Stream] = {number: stream for stream, number in STREAMS.items() if stream is not Stream.IMPORTED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectPolicy:
+    """What datasets wants to know of a project."""
+
+    project_id: str
+    revision: int
+    label_set: LabelSet
+    shares: Shares
+    commit: CommitPolicy
+
+
+def policy(project: Project) -> ProjectPolicy:
+    """The project's policy; registry has filled the defaults in, what is missing all the same gets them here."""
+    found = project.datasets
+    after = found.commit_after.ToTimedelta() if found.HasField("commit_after") else timedelta(seconds=30)
+    return ProjectPolicy(
+        project_id=project.project_id,
+        revision=project.revision,
+        label_set=LabelSet(version=project.label_set.version, classes=frozenset(project.label_set.classes)),
+        shares=Shares(
+            validation=found.validation_share if found.HasField("validation_share") else 0.25, test=found.test_share
+        ),
+        commit=CommitPolicy(labels=found.commit_labels if found.HasField("commit_labels") else 50, after=after),
+    )
+
+
+def origin(stream: int, probability: float | None) -> Origin | None:
+    """Why a label is wanted; None for no stream, or for one that this service does not know.
+
+    Raises:
+        InvalidInput: a stream whose probability is missing or no probability.
+    """
+    if (known := _STREAM_OF.get(stream)) is None:
+        return None
+    if probability is None or not 0 < probability <= 1:
+        raise InvalidInput(f"probability must be in (0, 1] for a sample picked by {known.value}, got {probability}")
+    return Origin(stream=known, probability=probability)
+
+
+def put_origin(request: datasets_service_pb2.PutSampleRequest) -> Origin | None:
+    """Why the label of a sample that is put is wanted.
+
+    Raises:
+        InvalidInput: an unknown stream, or a stream and probability that do not go together.
+    """
+    probability = request.probability if request.HasField("probability") else None
+    found = origin(request.stream, probability)
+    if found is None and request.stream != flag_pb2.STREAM_UNSPECIFIED:
+        raise InvalidInput(f"stream {request.stream} is not known")
+    if found is None and probability is not None:
+        raise InvalidInput("a probability was given without a stream")
+    return found
+
+
+def accepted_label(event: Event[LabelAccepted], *, received_at: datetime) -> AcceptedLabel:
+    """The label that an event tells.
+
+    Raises:
+        UnsupportedLabel: not exactly one class for the whole sample.
+        InvalidInput: ids that are missing, or a sample of another project.
+    """
+    label = event.message.label
+    if len(label.regions) != 1 or label.regions[0].WhichOneof("part") != "whole":
+        raise UnsupportedLabel(f"a label must be one class for the whole sample, got {len(label.regions)} regions")
+    project_id, sha256 = parse_sample_id(label.sample_id)
+    if project_id != label.project_id:
+        raise InvalidInput(f"label of project {label.project_id!r} for sample {label.sample_id}")
+    if not label.label_id or not event.message.label_task_id:
+        raise InvalidInput("label_id and label_task_id are required")
+    origins = (origin(flag.stream, flag.probability) for flag in event.message.flags)
+    return AcceptedLabel(
+        label_id=label.label_id,
+        project_id=project_id,
+        sha256=sha256,
+        label=label.regions[0].label,
+        label_task_id=event.message.label_task_id,
+        label_set_version=label.label_set_version,
+        revision=event.message.revision,
+        origin=next((found for found in origins if found), None),
+        event_id=event.id,
+        state=LabelState.WAITING,
+        received_at=received_at,
+    )
+
+
+def sample(found: Sample) -> sample_pb2.Sample:
+    """A sample with all that is known of it."""
+    return sample_pb2.Sample(
+        sample_id=found.sample_id,
+        project_id=found.project_id,
+        sha256=found.content.sha256.hex(),
+        size_bytes=found.content.size_bytes,
+        media_type=found.content.media_type,
+        group_key=found.group_key,
+        use=USES[found.use],
+        stream=STREAMS[found.origin.stream] if found.origin else flag_pb2.STREAM_UNSPECIFIED,
+        probability=found.origin.probability if found.origin else None,
+        origin=found.source,
+        label=found.label or "",
+        create_time=_timestamp(found.created_at),
+    )
+
+
+def sample_for_annotator(found: Sample) -> sample_pb2.Sample:
+    """A sample without what could sway an answer: its label, and what tells why it is asked."""
+    told = sample(found)
+    for name in ("label", "stream", "probability", "origin", "use", "group_key"):
+        told.ClearField(name)
+    return told
+
+
+def dataset_version(version: Version) -> dataset_version_pb2.DatasetVersion:
+    """A version."""
+    return dataset_version_pb2.DatasetVersion(
+        dataset_version_id=version.dataset_version_id,
+        project_id=version.project_id,
+        number=version.number,
+        parent_dataset_version_id=version.parent_id or "",
+        digest=version.digest.hex(),
+        counts=label_counts(version.counts),
+        new_counts=label_counts(version.new_counts),
+        relabeled=version.relabeled,
+        message=version.message,
+        create_time=_timestamp(version.created_at),
+    )
+
+
+def version_committed(version: Version, *, label_ids: Sequence[str] = ()) -> events_pb2.VersionCommitted:
+    """The event of a commit."""
+    return events_pb2.VersionCommitted(
+        dataset_version=dataset_version(version),
+        project_id=version.project_id,
+        label_ids=label_ids[:MOST_LABEL_IDS],
+        import_id=version.import_id or "",
+        project_revision=version.project_revision,
+    )
+
+
+def label_counts(counts: Counts) -> dataset_version_pb2.LabelCounts:
+    """Counts by use and by stream."""
+    return dataset_version_pb2.LabelCounts(
+        train=counts.of_use(Use.TRAIN),
+        validation=counts.validation,
+        test=counts.of_use(Use.TEST),
+        imported=counts.of_stream(Stream.IMPORTED),
+        audit=counts.of_stream(Stream.AUDIT),
+        selected=counts.of_stream(Stream.SELECTED),
+        disagreement=counts.of_stream(Stream.DISAGREEMENT),
+    )
+
+
+def label_change(project_id: str, step: Step, use: Use | None) -> datasets_service_pb2.LabelChange:
+    """One line of a diff."""
+    return datasets_service_pb2.LabelChange(
+        sample_id=sample_id(project_id, step.sha256),
+        old_label=step.old_label or "",
+        new_label=step.new_label or "",
+        label_id=step.new_label_id or "",
+        use=USES[use],
+    )
+
+
+def _timestamp(time: datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(time)
+    return stamp
