@@ -1,0 +1,1 @@
+"""Labeling: the queue of human work, and what makes an answer trustworthy."""

@@ -1,0 +1,42 @@
+"""Composition root: everything labeling is made of."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from relearn.labeling.v1 import labeling_service_pb2
+from relearn.labeling.v1.labeling_service_pb2_grpc import add_LabelingServiceServicer_to_server
+from relearn.monitoring.v1.events_pb2 import PredictionFlagged
+from relearn_labeling import events, jobs
+from relearn_labeling.config import Config
+from relearn_labeling.rpc import LabelingRpc
+from relearn_labeling.store import Transaction
+from relearn_labeling.waiting import waiting
+from relearn_runtime import NewId, Now, Service, Store, database, every
+
+
+def build(config: Config, *, new_id: NewId, now: Now) -> Service:
+    """Labeling, connected but not started."""
+    store = Store(database(config.database_url), Transaction)
+    sweep_s = config.sweep_every_s
+    return Service(
+        name="labeling",
+        config=config,
+        store=store,
+        migrations="relearn_labeling.migrations",
+        handlers={PredictionFlagged: partial(events.on_prediction_flagged, new_id=new_id, now=now)},
+        servicers=[
+            (
+                add_LabelingServiceServicer_to_server,
+                LabelingRpc(store=store, new_id=new_id, now=now),
+                labeling_service_pb2.DESCRIPTOR.services_by_name["LabelingService"],
+            )
+        ],
+        jobs=[
+            every("expire-leases", sweep_s, partial(jobs.expire_leases, store, now=now)),
+            every(
+                "settle-abandoned-tasks", sweep_s, partial(jobs.settle_abandoned_tasks, store, new_id=new_id, now=now)
+            ),
+        ],
+        waiting=partial(waiting, store=store, now=now),
+    )

@@ -1,0 +1,59 @@
+"""What a flag does: one task per sample and label set, ever."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from relearn_labeling.domain.answers import tell_again
+from relearn_labeling.domain.errors import InvalidFlag
+from relearn_labeling.domain.facts import Fact, Opened
+from relearn_labeling.domain.tasks import Flag, LabelTask, Policy, State, task_id
+
+
+def flag_task(
+    task: LabelTask | None, flag: Flag, *, label_set_version: int, policy: Policy, now: datetime
+) -> tuple[LabelTask, tuple[Fact, ...]]:
+    """The flag's task: a new one, or one more reason on the one there is.
+
+    A settled task reopens exactly when the flag raises its overlap above the one it was settled under; otherwise its
+    outcome is told again, so that the flag is settled too and no answer is spent. A flag that the task has already
+    changes nothing.
+
+    Raises:
+        InvalidFlag: the sample belongs to another project.
+    """
+    if not flag.sample_id.startswith(f"{flag.project_id}/sample/"):
+        raise InvalidFlag(f"sample {flag.sample_id!r} is none of project {flag.project_id!r}", flag_id=flag.id)
+    if task is None:
+        created = _new_task(flag, label_set_version=label_set_version, overlap=policy.overlap(flag.stream), now=now)
+        return created, (Opened(task=created, flag_id=flag.id, created=True),)
+    if any(known.id == flag.id for known in task.flags):
+        return task, ()
+    overlap = max(task.overlap, policy.overlap(flag.stream))
+    state = State.OPEN if overlap > task.overlap else task.state
+    joined = replace(task, flags=(*task.flags, flag), overlap=overlap, state=state, updated_at=now)
+    opened = Opened(task=joined, flag_id=flag.id, created=False)
+    if state is State.OPEN:
+        return joined, (opened,)
+    told, outcome = tell_again(joined, now=now)
+    return told, (opened, outcome)
+
+
+def _new_task(flag: Flag, *, label_set_version: int, overlap: int, now: datetime) -> LabelTask:
+    return LabelTask(
+        id=task_id(flag.sample_id, label_set_version),
+        project_id=flag.project_id,
+        sample_id=flag.sample_id,
+        label_set_version=label_set_version,
+        state=State.OPEN,
+        flags=(flag,),
+        settled=0,
+        overlap=overlap,
+        leases=(),
+        annotations=(),
+        label=None,
+        revision=0,
+        created_at=now,
+        updated_at=now,
+    )

@@ -1,0 +1,180 @@
+"""The values of labeling: a task with its flags, leases, annotations and label, and the project's policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID, uuid5
+
+_TASKS = UUID("5b0c1d5e-8f0b-5f0e-9b57-4f0a1c2d3e4f")  # namespace of task ids; never changes
+
+
+class Stream(StrEnum):
+    """Why a label is bought."""
+
+    AUDIT = "audit"
+    SELECTED = "selected"
+    DISAGREEMENT = "disagreement"
+
+
+class State(StrEnum):
+    """Where a task stands."""
+
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    DISPUTED = "disputed"
+
+
+class LeaseEnd(StrEnum):
+    """How a lease ended without an answer."""
+
+    EXPIRED = "expired"
+    RETURNED = "returned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """Why a task exists.
+
+    Attributes:
+        alert_id: alert that asked for it; empty for everyday picks.
+        reason: one line for people; it may tell the model's answer, so no annotator sees it.
+        event_id: the event that brought it, the cause of what follows.
+        content: the flag as it came, to be copied whole into what it leads to, fields we do not know included.
+    """
+
+    id: str
+    project_id: str
+    sample_id: str
+    stream: Stream
+    alert_id: str
+    reason: str
+    event_id: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """One annotator's claim of one slot.
+
+    Attributes:
+        slot: 1..overlap.
+        ended: how it ended unanswered; kept so that a late answer is told why it is refused. An answered lease is gone.
+    """
+
+    annotator: str
+    slot: int
+    expires_at: datetime
+    ended: LeaseEnd | None = None
+
+    def is_live(self, now: datetime) -> bool:
+        """Whether it holds its slot."""
+        return self.ended is None and self.expires_at > now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Annotation:
+    """One annotator's answer: the class of the whole sample.
+
+    Attributes:
+        time_spent: time looking at the sample, at most an hour; None when not told.
+    """
+
+    id: str
+    annotator: str
+    slot: int
+    text: str
+    time_spent: timedelta | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """The answer that was accepted.
+
+    Attributes:
+        annotation_ids: the answers that agree with it, oldest first.
+        answers: answers in all when it was decided.
+    """
+
+    id: str
+    text: str
+    annotation_ids: tuple[str, ...]
+    answers: int
+    accepted_at: datetime
+
+    @property
+    def agreement(self) -> float:
+        """Share of the answers that agree, 0..1."""
+        return len(self.annotation_ids) / self.answers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelTask:
+    """The request for a human answer about one sample, with everything that belongs to it.
+
+    Attributes:
+        flags: oldest first, never empty.
+        settled: how many of the flags have been told an outcome; the rest are why the task is open.
+        overlap: answers wanted; it never sinks.
+        label: the label of the last acceptance; it stands until another replaces it.
+        revision: raised with each outcome that is told.
+    """
+
+    id: str
+    project_id: str
+    sample_id: str
+    label_set_version: int
+    state: State
+    flags: tuple[Flag, ...]
+    settled: int
+    overlap: int
+    leases: tuple[Lease, ...]
+    annotations: tuple[Annotation, ...]
+    label: Label | None
+    revision: int
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def waiting_flags(self) -> tuple[Flag, ...]:
+        """The flags that no outcome has been told."""
+        return self.flags[self.settled :]
+
+    def live_leases(self, now: datetime) -> tuple[Lease, ...]:
+        """The leases that hold a slot."""
+        return tuple(lease for lease in self.leases if lease.is_live(now))
+
+    def lease_of(self, annotator: str) -> Lease | None:
+        """The annotator's last lease of this task, live or not."""
+        return next((lease for lease in self.leases if lease.annotator == annotator), None)
+
+    def is_answered_by(self, annotator: str) -> bool:
+        """Whether the annotator has used a slot."""
+        return any(annotation.annotator == annotator for annotation in self.annotations)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What a project says about labeling; the defaults are those of the contract's comments."""
+
+    overlap_selected: int = 1
+    overlap_audit: int = 3
+    overlap_disagreement: int = 3
+    answers_per_day: int = 2000
+    lease: timedelta = timedelta(seconds=120)
+    patience: timedelta = timedelta(hours=1)
+
+    def overlap(self, stream: Stream) -> int:
+        """Answers wanted for a flag of this stream."""
+        return {
+            Stream.SELECTED: self.overlap_selected,
+            Stream.AUDIT: self.overlap_audit,
+            Stream.DISAGREEMENT: self.overlap_disagreement,
+        }[stream]
+
+
+def task_id(sample_id: str, label_set_version: int) -> str:
+    """The id of the one task that a sample has in a label set, ever."""
+    return str(uuid5(_TASKS, f"{sample_id}\n{label_set_version}"))

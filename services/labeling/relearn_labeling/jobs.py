@@ -1,0 +1,47 @@
+"""What happens without anybody asking: leases run out, and tasks that wait for nobody are settled."""
+
+from __future__ import annotations
+
+from relearn.registry.v1.project_pb2 import Project
+from relearn_labeling import metrics, publish, wire
+from relearn_labeling.domain.answers import decide, is_abandoned
+from relearn_labeling.store import Transaction
+from relearn_runtime import NewId, Now, Store
+
+_LEASES_PER_SWEEP = 500
+_TASKS_PER_SWEEP = 100
+
+
+async def expire_leases(store: Store[Transaction], *, now: Now) -> None:
+    """Gives back the slots of leases that ran out. The queue ignores them from that very moment; this makes it last."""
+    async with store.transaction() as tx:
+        expired = await tx.queue.expire_leases(now=now(), limit=_LEASES_PER_SWEEP)
+    metrics.LEASES_EXPIRED.inc(expired)
+
+
+async def settle_abandoned_tasks(store: Store[Transaction], *, new_id: NewId, now: Now) -> None:
+    """Decides tasks with the answers there are where, for the project's patience, nobody was left to ask."""
+    async with store.transaction() as tx:
+        projects = await tx.projects.all()
+    for project in projects:
+        at, patience = now(), wire.policy(project).patience
+        async with store.transaction() as tx:
+            candidates = await tx.queue.abandoned(
+                project.project_id, untouched_since=at - patience, now=at, limit=_TASKS_PER_SWEEP
+            )
+        for label_task_id in candidates:
+            await _settle(store, project, label_task_id, new_id=new_id, now=now)
+
+
+async def _settle(store: Store[Transaction], project: Project, label_task_id: str, *, new_id: NewId, now: Now) -> None:
+    async with store.transaction() as tx:
+        await tx.queue.lock(project.project_id)
+        at, patience = now(), wire.policy(project).patience
+        seen = await tx.queue.seen_since(project.project_id, at - patience)
+        task = await tx.label_tasks.get_for_update(label_task_id)
+        if not is_abandoned(task, seen=seen, patience=patience, now=at):
+            return
+        settled, facts = decide(task, label_id=new_id(), now=at)
+        await tx.label_tasks.save(settled)
+        await publish.tell(tx, facts, new_id=new_id)
+    metrics.count(facts)

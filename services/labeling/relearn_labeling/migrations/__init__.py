@@ -1,0 +1,1 @@
+"""Migrations of labeling's database, run at start."""

@@ -1,0 +1,89 @@
+"""The tables of labeling. Unique constraints repeat the promises of the domain, so that a bug ends in an error."""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+_TIME = sa.DateTime(timezone=True)
+
+label_tasks = sa.Table(
+    "label_tasks",
+    metadata,
+    sa.Column("label_task_id", sa.Text, primary_key=True),
+    sa.Column("project_id", sa.Text, nullable=False),
+    sa.Column("sample_id", sa.Text, nullable=False),
+    sa.Column("label_set_version", sa.Integer, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("settled", sa.Integer, nullable=False),
+    sa.Column("overlap", sa.Integer, nullable=False),
+    sa.Column("answers", sa.Integer, nullable=False),
+    sa.Column("rank", sa.SmallInteger, nullable=False),
+    sa.Column("label_id", sa.Text),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("created_at", _TIME, nullable=False),
+    sa.Column("updated_at", _TIME, nullable=False),
+    sa.UniqueConstraint("sample_id", "label_set_version"),
+)
+
+flags = sa.Table(
+    "flags",
+    metadata,
+    sa.Column("label_task_id", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("flag_id", sa.Text, nullable=False, unique=True),
+    sa.Column("stream", sa.Text, nullable=False),
+    sa.Column("alert_id", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+)
+
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("label_task_id", sa.Text, primary_key=True),
+    sa.Column("annotator", sa.Text, primary_key=True),
+    sa.Column("project_id", sa.Text, nullable=False),
+    sa.Column("slot", sa.SmallInteger, nullable=False),
+    sa.Column("expires_at", _TIME, nullable=False),
+    sa.Column("ended", sa.Text),
+)
+
+annotations = sa.Table(
+    "annotations",
+    metadata,
+    sa.Column("annotation_id", sa.Text, primary_key=True),
+    sa.Column("label_task_id", sa.Text, nullable=False),
+    sa.Column("annotator", sa.Text, nullable=False),
+    sa.Column("slot", sa.SmallInteger, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("time_spent", sa.Interval),
+    sa.Column("created_at", _TIME, nullable=False),
+)
+
+labels = sa.Table(
+    "labels",
+    metadata,
+    sa.Column("label_id", sa.Text, primary_key=True),
+    sa.Column("label_task_id", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("annotation_ids", sa.ARRAY(sa.Text), nullable=False),
+    sa.Column("answers", sa.Integer, nullable=False),
+    sa.Column("accepted_at", _TIME, nullable=False),
+)
+
+annotators = sa.Table(
+    "annotators",
+    metadata,
+    sa.Column("project_id", sa.Text, primary_key=True),
+    sa.Column("annotator", sa.Text, primary_key=True),
+    sa.Column("seen_at", _TIME, nullable=False),
+)
+
+answer_days = sa.Table(
+    "answer_days",
+    metadata,
+    sa.Column("project_id", sa.Text, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("answers", sa.Integer, nullable=False),
+)

@@ -1,0 +1,18 @@
+"""One transaction of labeling: the runtime's, with labeling's repositories."""
+
+from __future__ import annotations
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+import relearn_runtime
+from relearn_labeling.store.label_tasks import LabelTasks
+from relearn_labeling.store.queue import Queue
+
+
+class Transaction(relearn_runtime.Transaction):
+    """Also has the label tasks, and the queue in which they wait for people."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        super().__init__(connection)
+        self.label_tasks = LabelTasks(connection)
+        self.queue = Queue(connection)

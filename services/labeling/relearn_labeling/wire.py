@@ -1,0 +1,179 @@
+"""Domain to protobuf and back; pure. A flag is copied whole, the fields that we do not know included."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from relearn.labeling.v1 import label_task_pb2 as pb
+from relearn.labeling.v1 import labeling_service_pb2 as service_pb
+from relearn.monitoring.v1 import flag_pb2
+from relearn.registry.v1.project_pb2 import Project
+from relearn_labeling.domain.answers import Answer
+from relearn_labeling.domain.errors import InvalidFlag, NoRegion, TooManyRegions
+from relearn_labeling.domain.order import blind_why, why
+from relearn_labeling.domain.tasks import Annotation, Flag, Label, LabelTask, Policy, State, Stream
+from relearn_runtime.errors import InvalidInput
+
+_MAX_TIME_SPENT = timedelta(hours=1)
+
+STREAMS: Final = {
+    flag_pb2.STREAM_AUDIT: Stream.AUDIT,
+    flag_pb2.STREAM_SELECTED: Stream.SELECTED,
+    flag_pb2.STREAM_DISAGREEMENT: Stream.DISAGREEMENT,
+}
+STATES: Final = {
+    State.OPEN: pb.LabelTask.STATE_OPEN,
+    State.ACCEPTED: pb.LabelTask.STATE_ACCEPTED,
+    State.DISPUTED: pb.LabelTask.STATE_DISPUTED,
+}
+_STATES_BACK: Final = {number: state for state, number in STATES.items()}
+
+
+def flag(message: flag_pb2.Flag, *, event_id: str) -> Flag:
+    """A flag as it came.
+
+    Raises:
+        InvalidFlag: an id is missing, or its stream is none we know: it can't be given an overlap.
+    """
+    ids = {"flag_id": message.flag_id, "project_id": message.project_id, "sample_id": message.sample_id}
+    if missing := [name for name, value in ids.items() if not value]:
+        raise InvalidFlag(f"flag {message.flag_id!r} lacks {', '.join(missing)}", flag_id=message.flag_id)
+    if (stream := STREAMS.get(message.stream)) is None:
+        raise InvalidFlag(f"flag {message.flag_id!r} has no known stream: {message.stream}", flag_id=message.flag_id)
+    return Flag(
+        id=message.flag_id,
+        project_id=message.project_id,
+        sample_id=message.sample_id,
+        stream=stream,
+        alert_id=message.alert_id,
+        reason=message.reason,
+        event_id=event_id,
+        content=message.SerializeToString(),
+    )
+
+
+def policy(project: Project) -> Policy:
+    """The project's labeling policy; what it leaves out has the contract's default."""
+    message, default = project.labeling, Policy()
+    return Policy(
+        overlap_selected=message.overlap_selected if message.HasField("overlap_selected") else default.overlap_selected,
+        overlap_audit=message.overlap_audit if message.HasField("overlap_audit") else default.overlap_audit,
+        overlap_disagreement=(
+            message.overlap_disagreement if message.HasField("overlap_disagreement") else default.overlap_disagreement
+        ),
+        answers_per_day=message.answers_per_day if message.HasField("answers_per_day") else default.answers_per_day,
+        lease=message.lease.ToTimedelta() if message.HasField("lease") else default.lease,
+        patience=message.patience.ToTimedelta() if message.HasField("patience") else default.patience,
+    )
+
+
+def answer(request: service_pb.SubmitAnnotationRequest, *, annotator: str) -> Answer:
+    """What the annotator says: one region, the whole sample.
+
+    Raises:
+        NoRegion: no region, or one that names no part.
+        TooManyRegions: more than one.
+        InvalidInput: a time spent below zero or above an hour.
+    """
+    if not request.regions:
+        raise NoRegion("an annotation needs one region: the whole sample with its class")
+    if len(request.regions) > 1:
+        raise TooManyRegions(f"the whole sample gets exactly one class, got {len(request.regions)} regions")
+    (region,) = request.regions
+    if region.WhichOneof("part") != "whole":
+        raise NoRegion("the region names no part of the sample: set `whole`")
+    return Answer(annotator=annotator, text=region.label, time_spent=_time_spent(request))
+
+
+def label_task(task: LabelTask) -> pb.LabelTask:
+    """The task with all that is known of it."""
+    message = blind_label_task(task)
+    message.flags.extend(flags(task))
+    message.why = why(task)
+    return message
+
+
+def blind_label_task(task: LabelTask) -> pb.LabelTask:
+    """The task as an annotator may see it: without flags, which tell what a model answered."""
+    return pb.LabelTask(
+        label_task_id=task.id,
+        project_id=task.project_id,
+        sample_id=task.sample_id,
+        label_set_version=task.label_set_version,
+        state=STATES[task.state],
+        overlap=task.overlap,
+        answers=len(task.annotations),
+        create_time=timestamp(task.created_at),
+        update_time=timestamp(task.updated_at),
+        why=blind_why(task),
+    )
+
+
+def flags(task: LabelTask) -> list[flag_pb2.Flag]:
+    """The task's flags, whole, oldest first."""
+    return [flag_pb2.Flag.FromString(flag.content) for flag in task.flags]
+
+
+def annotation(annotation: Annotation, *, label_task_id: str) -> pb.Annotation:
+    """An annotator's answer."""
+    return pb.Annotation(
+        annotation_id=annotation.id,
+        label_task_id=label_task_id,
+        annotator=annotation.annotator,
+        regions=[_whole(annotation.text)],
+        create_time=timestamp(annotation.created_at),
+    )
+
+
+def label(label: Label, *, task: LabelTask) -> pb.Label:
+    """An accepted answer."""
+    return pb.Label(
+        label_id=label.id,
+        label_task_id=task.id,
+        project_id=task.project_id,
+        sample_id=task.sample_id,
+        label_set_version=task.label_set_version,
+        regions=[_whole(label.text)],
+        annotation_ids=label.annotation_ids,
+        answers=label.answers,
+        agreement=label.agreement,
+        accept_time=timestamp(label.accepted_at),
+    )
+
+
+def state(number: pb.LabelTask.State.ValueType) -> State | None:
+    """The state to list by; None lists all.
+
+    Raises:
+        InvalidInput: a number that is no state.
+    """
+    if number == pb.LabelTask.STATE_UNSPECIFIED:
+        return None
+    if number not in _STATES_BACK:
+        raise InvalidInput(f"state {number} is none of this service's")
+    return _STATES_BACK[number]
+
+
+def timestamp(at: datetime) -> Timestamp:
+    """A time on the wire."""
+    message = Timestamp()
+    message.FromDatetime(at)
+    return message
+
+
+def _whole(text: str) -> pb.Region:
+    return pb.Region(whole=pb.Whole(), label=text)
+
+
+def _time_spent(request: service_pb.SubmitAnnotationRequest) -> timedelta | None:
+    if not request.HasField("time_spent"):
+        return None
+    duration: Duration = request.time_spent
+    spent = timedelta(seconds=duration.seconds, microseconds=duration.nanos // 1000)
+    if not timedelta() <= spent <= _MAX_TIME_SPENT:
+        raise InvalidInput(f"time_spent must be between 0 and an hour, got {spent}")
+    return spent

@@ -1,0 +1,194 @@
+"""One labeling service on a real Kafka and a real PostgreSQL, with a clock that tests can turn."""
+
+from __future__ import annotations
+
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import grpc
+import pytest
+import sqlalchemy as sa
+from google.rpc import error_details_pb2, status_pb2
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from relearn.labeling.v1 import label_task_pb2
+from relearn.labeling.v1 import labeling_service_pb2 as pb
+from relearn.labeling.v1.labeling_service_pb2_grpc import LabelingServiceStub
+from relearn.monitoring.v1 import events_pb2, flag_pb2
+from relearn.operations.v1 import operations_service_pb2 as operations_pb
+from relearn.operations.v1.operations_service_pb2_grpc import OperationsServiceStub
+from relearn.registry.v1 import events_pb2 as registry_events_pb2
+from relearn.registry.v1 import project_pb2
+from relearn_labeling.app import build
+from relearn_labeling.config import Config
+from relearn_runtime import channel, new_id
+from relearn_runtime.testing import collect, eventually, publish
+
+CLASSES = ("shirt", "boot", "bag")
+AUDIT, SELECTED, DISAGREEMENT = flag_pb2.STREAM_AUDIT, flag_pb2.STREAM_SELECTED, flag_pb2.STREAM_DISAGREEMENT
+
+
+class Clock:
+    """Noon of a day, plus the real time since, plus what a test has let pass: no test meets midnight by chance."""
+
+    def __init__(self) -> None:
+        self._noon, self._started = datetime(2026, 11, 23, 12, tzinfo=UTC), time.monotonic()
+        self._ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return self._noon + timedelta(seconds=time.monotonic() - self._started) + self._ahead
+
+    def advance(self, **passed: float) -> None:
+        self._ahead += timedelta(**passed)
+
+
+def project(name: str = "clothes", *, revision: int = 1, paused: bool = False, **policy: Any) -> project_pb2.Project:
+    state = project_pb2.Project.STATE_PAUSED if paused else project_pb2.Project.STATE_ACTIVE
+    lease, patience = policy.pop("lease_s", 120), policy.pop("patience_s", 3600)
+    made = project_pb2.Project(
+        project_id=name,
+        input_kind=project_pb2.INPUT_KIND_IMAGE,
+        label_set=project_pb2.LabelSet(version=1, classes=CLASSES),
+        revision=revision,
+        state=state,
+        labeling=project_pb2.LabelingPolicy(**policy),
+    )
+    made.labeling.lease.FromTimedelta(timedelta(seconds=lease))
+    made.labeling.patience.FromTimedelta(timedelta(seconds=patience))
+    return made
+
+
+def flag(flag_id: str, stream: int = SELECTED, *, sample: str = "a", name: str = "clothes", alert: str = "") -> Any:
+    return flag_pb2.Flag(
+        flag_id=flag_id,
+        project_id=name,
+        prediction_id=f"prediction-of-{flag_id}",
+        sample_id=f"{name}/sample/{sample}",
+        stream=stream,
+        probability=0.25,
+        reason="the model said boot with 0.41",
+        predicted_label="boot",
+        alert_id=alert,
+        model_version_id=f"{name}/model/1",
+    )
+
+
+@dataclass
+class World:
+    kafka: Any
+    tokens: Any
+    database_url: str
+    address: str
+    clock: Clock = field(default_factory=Clock)
+    channels: dict[str, grpc.aio.Channel] = field(default_factory=dict)
+
+    async def apply(self, applied: project_pb2.Project) -> None:
+        """Applies a project and waits until labeling knows this revision."""
+        await publish(self.kafka, registry_events_pb2.ProjectApplied(project=applied))
+
+        async def known() -> bool:
+            rows = await self.sql("select revision from projects where project_id = :p", p=applied.project_id)
+            return rows == [(applied.revision,)]
+
+        await eventually(known, deadline_s=30)
+
+    async def flag(self, one: flag_pb2.Flag, *, id: str | None = None) -> str:
+        return await publish(self.kafka, events_pb2.PredictionFlagged(flag=one), id=id)
+
+    async def flagged(self, *flags: flag_pb2.Flag) -> None:
+        """Publishes flags one by one, each handled before the next."""
+        for one in flags:
+            await self.flag(one)
+            await eventually(lambda flag_id=one.flag_id: self.knows(flag_id), deadline_s=30)
+
+    async def knows(self, flag_id: str) -> bool:
+        return bool(await self.sql("select 1 from flags where flag_id = :id", id=flag_id))
+
+    async def sql(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
+        engine = create_async_engine(self.database_url.replace("postgresql://", "postgresql+asyncpg://"))
+        try:
+            async with engine.begin() as connection:
+                rows = await connection.execute(sa.text(query), values)
+                return [tuple(row) for row in rows] if rows.returns_rows else []
+        finally:
+            await engine.dispose()
+
+    async def task_state(self, sample: str = "a", name: str = "clothes") -> str:
+        rows = await self.sql("select state from label_tasks where sample_id = :s", s=f"{name}/sample/{sample}")
+        return rows[0][0] if rows else ""
+
+    def stub(self, subject: str, role: str = "annotator") -> LabelingServiceStub:
+        return LabelingServiceStub(self._channel(subject, role))
+
+    def operations(self) -> OperationsServiceStub:
+        return OperationsServiceStub(self._channel("engineer", "engineer"))
+
+    def _channel(self, subject: str, role: str) -> grpc.aio.Channel:
+        if subject not in self.channels:
+            self.channels[subject] = channel(self.address, token=self.tokens.add(subject=subject, role=role))
+        return self.channels[subject]
+
+    async def next_task(self, annotator: str, name: str = "clothes") -> pb.NextTaskResponse:
+        return await self.stub(annotator).NextTask(pb.NextTaskRequest(project_id=name))
+
+    async def submit(self, annotator: str, label_task_id: str, text: str, **more: Any) -> pb.SubmitAnnotationResponse:
+        return await self.stub(annotator).SubmitAnnotation(submission(label_task_id, text, **more))
+
+    async def answer(self, annotator: str, text: str) -> pb.SubmitAnnotationResponse:
+        """Takes the next task and answers it."""
+        task = (await self.next_task(annotator)).label_task
+        return await self.submit(annotator, task.label_task_id, text)
+
+    async def collect(self, message_type: Any, n: int, deadline_s: float = 20) -> list[Any]:
+        return await collect(self.kafka, message_type, n, deadline_s)
+
+    async def parked(self) -> list[operations_pb.ParkedEvent]:
+        response = await self.operations().ListParkedEvents(operations_pb.ListParkedEventsRequest())
+        return list(response.parked_events)
+
+
+def submission(label_task_id: str, text: str, *, request_id: str = "", regions: Any = None) -> Any:
+    whole = [label_task_pb2.Region(whole=label_task_pb2.Whole(), label=text)]
+    return pb.SubmitAnnotationRequest(
+        label_task_id=label_task_id,
+        regions=whole if regions is None else regions,
+        request_id=request_id or new_id(),
+    )
+
+
+@asynccontextmanager
+async def refused(code: grpc.StatusCode, reason: str) -> Any:
+    """The block must end in this error."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        yield
+    details = dict(caught.value.trailing_metadata() or ())["grpc-status-details-bin"]
+    info = error_details_pb2.ErrorInfo()
+    status_pb2.Status.FromString(details).details[0].Unpack(info)
+    assert (caught.value.code(), info.reason, info.domain) == (code, reason, "labeling.relearn")
+
+
+@asynccontextmanager
+async def running(postgres_url: str, kafka: Any, tokens: Any, clock: Clock) -> Any:
+    config = Config(
+        database_url=postgres_url,
+        kafka_bootstrap_servers=kafka.bootstrap_servers,
+        kafka_topic_prefix=kafka.topic_prefix,
+        listen_address="127.0.0.1:0",
+        metrics_address="127.0.0.1:0",
+        tokens_file=tokens.path,
+        token=tokens.of("service"),
+        sweep_every_s=0.1,
+        drain_timeout_s=2,
+    )
+    service = build(config, new_id=new_id, now=clock)
+    await service.start()
+    world = World(kafka=kafka, tokens=tokens, database_url=postgres_url, address=service.address, clock=clock)
+    try:
+        yield world
+    finally:
+        for one in world.channels.values():
+            await one.close()
+        await service.stop()

@@ -1,0 +1,59 @@
+"""Short ways to the values that tests of the domain begin with."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from relearn.monitoring.v1 import flag_pb2
+from relearn_labeling.domain.answers import Answer, submit
+from relearn_labeling.domain.flags import flag_task
+from relearn_labeling.domain.slots import lease_task
+from relearn_labeling.domain.tasks import Flag, LabelTask, Policy, Stream
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+LEASE = timedelta(seconds=120)
+CLASSES = ("shirt", "boot", "bag")
+POLICY = Policy()
+
+
+def at(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def flag(number: int = 1, stream: Stream = Stream.SELECTED, *, sample: str = "a", alert: str = "") -> Flag:
+    return Flag(
+        id=f"flag-{number}",
+        project_id="clothes",
+        sample_id=f"clothes/sample/{sample}",
+        stream=stream,
+        alert_id=alert,
+        reason="the model said boot with 0.41",
+        event_id=f"event-{number}",
+        content=flag_pb2.Flag(flag_id=f"flag-{number}").SerializeToString(),
+    )
+
+
+def task(*flags: Flag, policy: Policy = POLICY) -> LabelTask:
+    made: LabelTask | None = None
+    for one in flags or (flag(),):
+        made, _ = flag_task(made, one, label_set_version=1, policy=policy, now=NOW)
+    assert made is not None
+    return made
+
+
+def leased(task: LabelTask, annotator: str, seconds: float = 0) -> LabelTask:
+    return lease_task(task, annotator, duration=LEASE, now=at(seconds))[0]
+
+
+def answered(task: LabelTask, **answers: str) -> LabelTask:
+    """The task after each annotator took a slot and gave an answer, in order."""
+    for annotator, text in answers.items():
+        task, _, _ = submit(
+            leased(task, annotator),
+            Answer(annotator=annotator, text=text),
+            classes=CLASSES,
+            annotation_id=f"annotation-{annotator}",
+            label_id=f"label-by-{annotator}",
+            now=NOW,
+        )
+    return task

@@ -1,0 +1,147 @@
+"""Answers, the majority, and what more answers change."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from labeling_values import CLASSES, NOW, POLICY, answered, at, flag, leased, task
+
+from relearn_labeling.domain.answers import Answer, decide, is_abandoned, majority, submit
+from relearn_labeling.domain.errors import LeaseExpired, NotInLabelSet, TaskClosed, TaskNotAssigned
+from relearn_labeling.domain.facts import Accepted, Answered, Disputed, Superseded
+from relearn_labeling.domain.flags import flag_task
+from relearn_labeling.domain.slots import return_task
+from relearn_labeling.domain.tasks import LabelTask, Policy, State, Stream
+
+HOUR = timedelta(hours=1)
+
+
+def give(known: LabelTask, annotator: str, text: str, seconds: float = 1):
+    answer = Answer(annotator=annotator, text=text)
+    return submit(known, answer, classes=CLASSES, annotation_id="annotation", label_id="new-label", now=at(seconds))
+
+
+def reopened(known: LabelTask, overlap: int) -> LabelTask:
+    policy = Policy(overlap_audit=overlap)
+    return flag_task(known, flag(9, Stream.AUDIT), label_set_version=1, policy=policy, now=NOW)[0]
+
+
+def test_the_only_answer_wanted_becomes_the_label():
+    accepted, annotation, facts = give(leased(task(), "ann"), "ann", "boot")
+
+    assert accepted.state is State.ACCEPTED
+    assert accepted.label is not None
+    assert (accepted.label.id, accepted.label.text, accepted.label.agreement) == ("new-label", "boot", 1.0)
+    assert facts[1] == Accepted(task=accepted, label=accepted.label, repeated=False)
+    assert (accepted.revision, accepted.leases, annotation.slot) == (1, (), 1)
+
+
+def test_nothing_is_decided_before_the_last_slot_even_when_the_majority_is_clear():
+    two = answered(task(flag(1, Stream.AUDIT)), ann="boot", ben="boot")
+
+    assert (two.state, two.label) == (State.OPEN, None)
+
+
+def test_the_majority_of_all_answers_is_accepted_with_its_agreement():
+    accepted = answered(task(flag(1, Stream.AUDIT)), ann="boot", ben="bag", cat="boot")
+
+    assert accepted.label is not None
+    assert accepted.label.annotation_ids == ("annotation-ann", "annotation-cat")
+    assert accepted.label.agreement == pytest.approx(2 / 3)
+
+
+def test_answers_without_a_majority_close_the_task_as_disputed():
+    _, _, facts = give(leased(answered(task(flag(1, Stream.AUDIT)), ann="boot", ben="bag"), "cat"), "cat", "shirt")
+
+    assert [type(fact) for fact in facts] == [Answered, Disputed]
+
+
+@pytest.mark.parametrize(
+    ("texts", "winner"),
+    [([], None), (["bag"], "bag"), (["bag", "boot"], None), (["bag", "bag", "boot", "boot", "shirt"], None)],
+)
+def test_a_majority_is_more_than_half_of_the_answers(texts: list[str], winner: str | None):
+    overlap = Policy(overlap_audit=15)
+    known = answered(task(flag(1, Stream.AUDIT), policy=overlap), **{f"a{i}": text for i, text in enumerate(texts)})
+
+    assert majority(known.annotations) == winner
+
+
+def test_more_answers_for_the_same_class_keep_the_label_and_count_for_it():
+    first = answered(task(), ann="boot")
+
+    more = answered(reopened(first, 3), ben="boot", cat="bag")
+
+    assert (first.label, more.label) != (None, None)
+    assert more.label.id == first.label.id
+    assert (more.label.answers, len(more.label.annotation_ids), more.revision) == (3, 2, 2)
+
+
+def test_more_answers_for_another_class_replace_the_label():
+    two = answered(reopened(answered(task(), ann="boot"), 3), ben="bag")
+
+    replaced, _, facts = give(leased(two, "cat"), "cat", "bag")
+
+    assert [type(fact) for fact in facts] == [Answered, Superseded, Accepted]
+    assert facts[1] == Superseded(task=replaced, label_id="label-by-ann", by_label_id="new-label")
+    assert facts[2].repeated is False
+
+
+def test_a_dispute_after_more_answers_takes_the_label_not_back():
+    disputed = answered(reopened(answered(task(), ann="boot"), 3), ben="bag", cat="shirt")
+
+    assert (disputed.state, disputed.label.id, disputed.revision) == (State.DISPUTED, "label-by-ann", 2)
+
+
+def test_an_answer_without_a_lease_is_refused():
+    with pytest.raises(TaskNotAssigned):
+        give(leased(task(flag(1, Stream.AUDIT)), "ann"), "ben", "boot")
+
+
+def test_an_answer_after_giving_the_lease_back_is_refused():
+    with pytest.raises(TaskNotAssigned):
+        give(return_task(leased(task(), "ann"), "ann", now=NOW), "ann", "boot")
+
+
+def test_an_answer_after_the_lease_ran_out_is_refused_even_while_its_slot_is_free():
+    with pytest.raises(LeaseExpired):
+        give(leased(task(), "ann"), "ann", "boot", seconds=120)
+
+
+def test_an_answer_after_the_lease_ran_out_and_another_took_the_slot_is_refused_as_expired():
+    with pytest.raises(LeaseExpired):
+        give(leased(leased(task(), "ann"), "ben", seconds=120), "ann", "boot", seconds=121)
+
+
+def test_an_answer_to_a_closed_task_is_refused():
+    with pytest.raises(TaskClosed):
+        give(answered(task(), ann="boot"), "ben", "boot")
+
+
+def test_a_class_outside_of_the_label_set_is_refused():
+    with pytest.raises(NotInLabelSet, match="hat"):
+        give(leased(task(), "ann"), "ann", "hat")
+
+
+def test_a_task_is_abandoned_when_it_was_untouched_for_the_patience_and_nobody_is_left():
+    one = answered(task(flag(1, Stream.AUDIT)), ann="boot")
+
+    assert is_abandoned(one, seen={"ann"}, patience=HOUR, now=at(3600))
+    assert is_abandoned(one, seen=set(), patience=HOUR, now=at(3600))
+    assert not is_abandoned(one, seen={"ann", "ben"}, patience=HOUR, now=at(3600))
+    assert not is_abandoned(one, seen={"ann"}, patience=HOUR, now=at(3599))
+    assert not is_abandoned(leased(one, "ben", seconds=3599), seen={"ann"}, patience=HOUR, now=at(3600))
+
+
+def test_a_task_without_any_answer_waits_for_ever():
+    assert not is_abandoned(task(), seen=set(), patience=HOUR, now=at(10**6))
+
+
+def test_an_abandoned_task_is_settled_by_the_answers_there_are_and_stays_so_for_flags_of_the_same_overlap():
+    accepted, facts = decide(answered(task(flag(1, Stream.AUDIT)), ann="boot"), label_id="late", now=at(3600))
+
+    told, more = flag_task(accepted, flag(2, Stream.AUDIT), label_set_version=1, policy=POLICY, now=at(3601))
+
+    assert (accepted.state, len(facts)) == (State.ACCEPTED, 1)
+    assert (told.state, more[1].repeated) == (State.ACCEPTED, True)

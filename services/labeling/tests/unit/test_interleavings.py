@@ -1,0 +1,161 @@
+"""Any interleaving of flags, leases, answers and expiries keeps what labeling promises."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from labeling_values import CLASSES, NOW, flag
+
+from relearn_labeling.domain.answers import Answer, decide, is_abandoned, majority, submit
+from relearn_labeling.domain.errors import LeaseExpired, TaskClosed, TaskNotAssigned
+from relearn_labeling.domain.facts import Accepted, Answered, Disputed, Fact, Superseded
+from relearn_labeling.domain.flags import flag_task
+from relearn_labeling.domain.slots import can_lease, expire_leases, free_slots, lease_task, return_task
+from relearn_labeling.domain.tasks import LabelTask, Policy, State, Stream
+
+ANNOTATORS = st.sampled_from([f"annotator-{i}" for i in range(6)])
+SAMPLES = st.sampled_from(["a", "b"])
+OVERLAPS = st.integers(1, 5)
+PATIENCE = timedelta(minutes=10)
+
+
+class Labeling(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.now: datetime = NOW
+        self.tasks: dict[str, LabelTask] = {}
+        self.flags = 0
+        self.answers = 0
+        self.told: dict[str, list[Fact]] = {}
+
+    def keep(self, task: LabelTask, facts: tuple[Fact, ...]) -> None:
+        self.tasks[task.sample_id] = task
+        self.told.setdefault(task.sample_id, []).extend(facts)
+
+    def of(self, sample: str) -> LabelTask | None:
+        return self.tasks.get(f"clothes/sample/{sample}")
+
+    @rule(sample=SAMPLES, stream=st.sampled_from(Stream), overlap=OVERLAPS, again=st.booleans())
+    def flagged(self, sample: str, stream: Stream, overlap: int, again: bool) -> None:
+        self.flags += 1
+        policy = Policy(overlap_selected=overlap, overlap_audit=overlap, overlap_disagreement=overlap)
+        one = flag(self.flags, stream, sample=sample)
+        self.keep(*flag_task(self.of(sample), one, label_set_version=1, policy=policy, now=self.now))
+        if again:
+            known = self.of(sample)
+            assert flag_task(known, one, label_set_version=1, policy=policy, now=self.now) == (known, ())
+
+    @rule(sample=SAMPLES, annotator=ANNOTATORS)
+    def asked(self, sample: str, annotator: str) -> None:
+        task = self.of(sample)
+        if task is not None and can_lease(task, annotator, self.now):
+            self.keep(lease_task(task, annotator, duration=timedelta(seconds=120), now=self.now)[0], ())
+
+    @rule(sample=SAMPLES, annotator=ANNOTATORS, text=st.sampled_from(CLASSES))
+    def answered(self, sample: str, annotator: str, text: str) -> None:
+        task = self.of(sample)
+        if task is None:
+            return
+        self.answers += 1
+        answer = Answer(annotator=annotator, text=text)
+        ids = {"annotation_id": f"annotation-{self.answers}", "label_id": f"label-{self.answers}"}
+        held = any(lease.annotator == annotator for lease in task.live_leases(self.now))
+        try:
+            task, _, facts = submit(task, answer, classes=CLASSES, now=self.now, **ids)
+        except (TaskClosed, TaskNotAssigned, LeaseExpired):
+            assert not held
+        else:
+            assert held
+            self.keep(task, facts)
+
+    @rule(sample=SAMPLES, annotator=ANNOTATORS)
+    def gave_back(self, sample: str, annotator: str) -> None:
+        task = self.of(sample)
+        if task is not None and any(lease.annotator == annotator for lease in task.live_leases(self.now)):
+            self.keep(return_task(task, annotator, now=self.now), ())
+
+    @rule(seconds=st.integers(1, 300))
+    def time_passed(self, seconds: int) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    @rule(sample=SAMPLES)
+    def leases_swept(self, sample: str) -> None:
+        if (task := self.of(sample)) is not None:
+            self.keep(expire_leases(task, self.now), ())
+
+    @precondition(lambda self: self.tasks)
+    @rule(sample=SAMPLES)
+    def nobody_was_left(self, sample: str) -> None:
+        self.now += PATIENCE
+        task = self.of(sample)
+        if task is not None and is_abandoned(task, seen=(), patience=PATIENCE, now=self.now):
+            self.answers += 1
+            self.keep(*decide(task, label_id=f"label-{self.answers}", now=self.now))
+
+    @invariant()
+    def slots_are_never_shared(self) -> None:
+        for task in self.tasks.values():
+            used = [a.slot for a in task.annotations] + [lease.slot for lease in task.live_leases(self.now)]
+            assert len(used) == len(set(used))
+            assert len(used) + len(free_slots(task, self.now)) == task.overlap
+            assert all(1 <= slot <= task.overlap for slot in used)
+
+    @invariant()
+    def nobody_answers_twice(self) -> None:
+        for task in self.tasks.values():
+            annotators = [a.annotator for a in task.annotations] + [x.annotator for x in task.live_leases(self.now)]
+            assert len(annotators) == len(set(annotators))
+
+    @invariant()
+    def a_settled_task_has_told_every_flag_and_an_open_one_waits_for_an_answer(self) -> None:
+        for task in self.tasks.values():
+            if task.state is State.OPEN:
+                assert task.waiting_flags
+                assert len(task.annotations) < task.overlap
+            else:
+                assert not task.waiting_flags
+                assert not task.leases
+
+    @invariant()
+    def outcomes_are_told_in_order_and_the_last_one_holds(self) -> None:
+        for sample_id, task in self.tasks.items():
+            outcomes = [fact for fact in self.told[sample_id] if isinstance(fact, Accepted | Disputed)]
+            assert [fact.task.revision for fact in outcomes] == list(range(1, task.revision + 1))
+            if task.state is State.ACCEPTED:
+                assert isinstance(outcomes[-1], Accepted)
+                assert task.label is not None
+                assert majority(task.annotations) == task.label.text
+                assert set(task.label.annotation_ids) <= {a.id for a in task.annotations}
+            if task.state is State.DISPUTED:
+                assert isinstance(outcomes[-1], Disputed)
+
+    @invariant()
+    def every_label_is_new_once_and_replaced_at_most_once(self) -> None:
+        for sample_id in self.tasks:
+            current: str | None = None
+            for fact in self.told[sample_id]:
+                if isinstance(fact, Superseded):
+                    assert fact.label_id == current
+                    current = fact.by_label_id
+                if isinstance(fact, Accepted):
+                    assert fact.repeated == (fact.label.id == current and not _just_superseded(self, fact))
+                    current = fact.label.id
+
+    @invariant()
+    def every_answer_is_told_once(self) -> None:
+        for sample_id, task in self.tasks.items():
+            told = [fact.annotation.id for fact in self.told[sample_id] if isinstance(fact, Answered)]
+            assert told == [annotation.id for annotation in task.annotations]
+
+
+def _just_superseded(machine: Labeling, fact: Accepted) -> bool:
+    facts = machine.told[fact.task.sample_id]
+    before = facts[facts.index(fact) - 1] if facts.index(fact) else None
+    return isinstance(before, Superseded) and before.by_label_id == fact.label.id
+
+
+Labeling.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestInterleavings = Labeling.TestCase

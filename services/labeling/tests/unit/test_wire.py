@@ -1,0 +1,98 @@
+"""Protobuf to domain and back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from labeling_values import answered, task
+from labeling_values import flag as a_flag
+
+from relearn.labeling.v1 import label_task_pb2
+from relearn.labeling.v1 import labeling_service_pb2 as service_pb
+from relearn.monitoring.v1 import flag_pb2
+from relearn.registry.v1.project_pb2 import LabelingPolicy, Project
+from relearn_labeling import wire
+from relearn_labeling.domain.errors import InvalidFlag
+from relearn_labeling.domain.tasks import Policy, State, Stream
+from relearn_runtime.errors import InvalidInput
+
+
+def test_every_stream_of_the_contract_is_known_in_both_directions():
+    numbers = set(flag_pb2.Stream.values()) - {flag_pb2.STREAM_UNSPECIFIED}
+
+    assert set(wire.STREAMS) == numbers
+    assert set(wire.STREAMS.values()) == set(Stream)
+
+
+def test_every_state_of_the_contract_is_known_in_both_directions():
+    numbers = set(label_task_pb2.LabelTask.State.values()) - {label_task_pb2.LabelTask.STATE_UNSPECIFIED}
+
+    assert set(wire.STATES.values()) == numbers
+    assert set(wire.STATES) == set(State)
+    assert {wire.state(number) for number in numbers} == set(State)
+    assert wire.state(label_task_pb2.LabelTask.STATE_UNSPECIFIED) is None
+
+
+def test_a_flag_keeps_everything_it_came_with():
+    message = flag_pb2.Flag(
+        flag_id="f", project_id="clothes", sample_id="clothes/sample/a", stream=flag_pb2.STREAM_AUDIT, probability=0.5
+    )
+
+    known = wire.flag(message, event_id="event")
+
+    assert (known.id, known.stream, known.event_id) == ("f", Stream.AUDIT, "event")
+    assert flag_pb2.Flag.FromString(known.content) == message
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        flag_pb2.Flag(project_id="p", sample_id="p/sample/a", stream=flag_pb2.STREAM_AUDIT),
+        flag_pb2.Flag(flag_id="f", project_id="p", stream=flag_pb2.STREAM_AUDIT),
+        flag_pb2.Flag(flag_id="f", project_id="p", sample_id="p/sample/a"),
+        flag_pb2.Flag(flag_id="f", project_id="p", sample_id="p/sample/a", stream=99),
+    ],
+)
+def test_a_flag_that_can_never_become_a_task_is_refused(message: flag_pb2.Flag):
+    with pytest.raises(InvalidFlag):
+        wire.flag(message, event_id="event")
+
+
+def test_a_policy_that_leaves_everything_out_has_the_defaults_of_the_contract():
+    assert wire.policy(Project()) == Policy()
+
+
+def test_a_policy_keeps_what_was_chosen_zero_like_values_too():
+    message = LabelingPolicy(overlap_selected=2, overlap_audit=5, overlap_disagreement=7, answers_per_day=0)
+    message.lease.seconds, message.patience.seconds = 30, 60
+
+    policy = wire.policy(Project(labeling=message))
+
+    assert [policy.overlap(stream) for stream in Stream] == [5, 2, 7]
+    assert (policy.answers_per_day, policy.lease) == (0, timedelta(seconds=30))
+
+
+def test_an_annotator_is_shown_a_task_without_flags():
+    blind, whole = wire.blind_label_task(task()), wire.label_task(answered(task(), ann="boot"))
+
+    assert (len(blind.flags), blind.answers, blind.state) == (0, 0, label_task_pb2.LabelTask.STATE_OPEN)
+    assert whole.answers == 1
+    assert whole.why != blind.why
+
+
+def test_a_negative_time_is_refused():
+    whole = label_task_pb2.Region(whole=label_task_pb2.Whole(), label="boot")
+    request = service_pb.SubmitAnnotationRequest(regions=[whole])
+    request.time_spent.seconds = -1
+
+    with pytest.raises(InvalidInput, match="between 0 and an hour"):
+        wire.answer(request, annotator="ann")
+
+
+def test_flags_of_a_task_are_its_flags_whole():
+    known = a_flag()
+    message = flag_pb2.Flag(flag_id="f", reason="because")
+
+    assert wire.flags(task(replace(known, content=message.SerializeToString()))) == [message]
