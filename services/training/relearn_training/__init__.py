@@ -1,0 +1,1 @@
+"""Training: decides when a project learns again, searches, trains, and exports the winner."""

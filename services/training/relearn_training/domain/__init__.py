@@ -1,0 +1,1 @@
+"""The rules of training: pure functions and values."""
