@@ -1,0 +1,1 @@
+"""What control decides, without knowing where it is kept or who asked."""

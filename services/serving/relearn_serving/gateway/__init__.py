@@ -1,0 +1,1 @@
+"""The data plane: answers predictions over the Open Inference Protocol and taps every answer."""

@@ -1,0 +1,45 @@
+"""A broker of one test's own, which may be killed and started again."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+from relearn_contracts.topics import all_topics
+from relearn_local import children, topics
+from relearn_local.kafka import Kafka
+from relearn_local.ports import PortClaims, accepts
+
+_START_DEADLINE_S = 90.0
+
+
+class OwnBroker:
+    """Start it, kill it, start it again: same port, same data."""
+
+    def __init__(self, folder: Path, ports: PortClaims) -> None:
+        folder.mkdir()
+        self._folder = folder
+        self._server = Kafka(folder=folder, port=ports.claim_any(), controller_port=ports.claim_any())
+        self._server.prepare()
+        self._child: subprocess.Popen[bytes] | None = None
+        self.topic_prefix = ""
+
+    @property
+    def bootstrap_servers(self) -> str:
+        return self._server.bootstrap_servers
+
+    def start(self) -> None:
+        self._child = children.start(self._server.command(), log=self._folder / "log", folder=self._folder)
+        deadline = time.monotonic() + _START_DEADLINE_S
+        while not accepts(self._server.port):
+            assert self._child.poll() is None, (self._folder / "log").read_text()[-2000:]
+            assert time.monotonic() < deadline, "the broker did not start in time"
+            time.sleep(0.05)
+        topics.apply(all_topics(), bootstrap_servers=self.bootstrap_servers)
+
+    def kill(self) -> None:
+        if self._child is not None:
+            children.kill_session(self._child.pid)
+            self._child.wait()
+            self._child = None
