@@ -1,0 +1,1 @@
+"""Monitoring: watches every prediction, says what moved, buys the labels that settle it."""

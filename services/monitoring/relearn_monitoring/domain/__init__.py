@@ -1,0 +1,1 @@
+"""The rules of monitoring: pure statistics and pure decisions, by concept."""

@@ -1,0 +1,84 @@
+"""gRPC in: engineers and services look at what monitoring knows."""
+
+from __future__ import annotations
+
+import grpc
+
+from relearn.monitoring.v1 import monitoring_service_pb2 as pb
+from relearn.monitoring.v1.monitoring_service_pb2_grpc import MonitoringServiceServicer
+from relearn_monitoring import paging, wire
+from relearn_monitoring.domain.detector import EDetector
+from relearn_monitoring.domain.policy import Policy, detector_run
+from relearn_monitoring.domain.quality import quality
+from relearn_monitoring.domain.watches import Watch
+from relearn_monitoring.store import Transaction
+from relearn_runtime import Now, Store
+
+
+class MonitoringRpc(MonitoringServiceServicer):
+    """Reads only."""
+
+    def __init__(self, *, store: Store[Transaction], now: Now) -> None:
+        self._store, self._now = store, now
+
+    async def GetMonitoring(
+        self,
+        request: pb.GetMonitoringRequest,
+        context: grpc.aio.ServicerContext[pb.GetMonitoringRequest, pb.GetMonitoringResponse],
+    ) -> pb.GetMonitoringResponse:
+        async with self._store.transaction() as tx:
+            policy = wire.policy(await tx.projects.require(request.project_id))
+            monitored = await tx.monitored.find(policy.project_id)
+            shards = monitored.shards if monitored else 1
+            watches = await tx.watches.of_project(policy.project_id)
+            return pb.GetMonitoringResponse(
+                versions=[await _version(tx, watch, policy, shards=shards) for watch in watches],
+                alerts=[wire.alert(alert) for alert in await tx.alerts.live_of_project(policy.project_id)],
+                budget=wire.label_budget(await tx.ledgers.get(policy.project_id, self._now().date()), policy),
+                predictions=monitored.predictions if monitored else 0,
+                missing_predictions=await tx.monitored.missing(policy.project_id),
+                refused_inputs=monitored.refused_inputs if monitored else 0,
+            )
+
+    async def ListWindows(
+        self,
+        request: pb.ListWindowsRequest,
+        context: grpc.aio.ServicerContext[pb.ListWindowsRequest, pb.ListWindowsResponse],
+    ) -> pb.ListWindowsResponse:
+        size, before = paging.page_size(request.page_size), paging.place(request.page_token)
+        async with self._store.transaction() as tx:
+            await tx.projects.require(request.project_id)
+            found = await tx.windows.page(request.project_id, before=before, size=size + 1)
+            windows = []
+            for _, window in found[:size]:
+                audits = await tx.audits.between(window.model_version_id, start=window.start_at, end=window.end_at)
+                windows.append(wire.window(window, audited=quality(audits)))
+        return pb.ListWindowsResponse(windows=windows, next_page_token=paging.next_token(found, size=size))
+
+    async def ListAlerts(
+        self,
+        request: pb.ListAlertsRequest,
+        context: grpc.aio.ServicerContext[pb.ListAlertsRequest, pb.ListAlertsResponse],
+    ) -> pb.ListAlertsResponse:
+        size, before = paging.page_size(request.page_size), paging.place(request.page_token)
+        async with self._store.transaction() as tx:
+            await tx.projects.require(request.project_id)
+            found = await tx.alerts.page(request.project_id, before=before, size=size + 1)
+        return pb.ListAlertsResponse(
+            alerts=[wire.alert(alert) for _, alert in found[:size]],
+            next_page_token=paging.next_token(found, size=size),
+        )
+
+
+async def _version(tx: Transaction, watch: Watch, policy: Policy, *, shards: int) -> pb.WatchedVersion:
+    detectors: list[EDetector] = await tx.detectors.of_version(watch.model_version_id)
+    return pb.WatchedVersion(
+        model_version_id=watch.model_version_id,
+        predictions=watch.predictions,
+        reference_predictions=watch.collected,
+        reference_frozen=watch.reference_frozen,
+        detector_value=max((detector.value for detector in detectors), default=0.0),
+        detector_threshold=detector_run(policy, shards=shards),
+        skew=watch.skew,
+        quality=wire.quality(quality(await tx.audits.of_version(watch.model_version_id))),
+    )

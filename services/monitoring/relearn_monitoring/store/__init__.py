@@ -1,0 +1,5 @@
+"""The tables of monitoring and one repository for each thing it keeps."""
+
+from relearn_monitoring.store.transaction import Transaction
+
+__all__ = ["Transaction"]

@@ -1,0 +1,96 @@
+"""Audits that people have settled, in the order in which that happened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from relearn_monitoring.domain.alerts import Outcome
+from relearn_monitoring.domain.budget import Stream
+from relearn_monitoring.domain.quality import Audit
+from relearn_monitoring.store.tables import picks, settle_order
+
+_MOST = 5000  # the newest audits of a version are enough for any number shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditPick:
+    """An audit that was flagged, as far as its settlement needs it."""
+
+    flag_id: str
+    project_id: str
+    model_version_id: str
+    predicted_label: str
+    settled_revision: int
+
+
+class Audits:
+    """The settled part of the picks of the audit stream."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def flagged(self, flag_ids: Sequence[str]) -> list[AuditPick]:
+        """Those of these flags that are audits, locked."""
+        columns = [picks.c[name] for name in AuditPick.__dataclass_fields__]
+        where = (picks.c.flag_id.in_(flag_ids), picks.c.stream == Stream.AUDIT.value)
+        query = sa.select(*columns).where(*where).order_by(picks.c.flag_id).with_for_update()
+        return [AuditPick(**row._mapping) for row in await self._connection.execute(query)]
+
+    async def settle(self, flag_id: str, *, correct: bool | None, label_id: str, revision: int) -> None:
+        """Notes what people said; a later word replaces the outcome, never the place in the order."""
+        place = sa.func.coalesce(picks.c.settled, settle_order.next_value())
+        said = {"settled": place, "settled_revision": revision, "correct": correct, "label_id": label_id}
+        await self._connection.execute(sa.update(picks).where(picks.c.flag_id == flag_id).values(**said))
+
+    async def of_alert(self, alert_id: str) -> list[Outcome]:
+        """Settled audits that an alert asked for, in the order they were settled."""
+        return await self._outcomes(picks.c.alert_id == alert_id)
+
+    async def since(self, model_version_id: str, *, settled: int) -> list[Outcome]:
+        """Settled audits of a version after a place in the order."""
+        return await self._outcomes(picks.c.model_version_id == model_version_id, picks.c.settled > settled)
+
+    async def made_since(self, model_version_id: str, *, time: datetime) -> list[Outcome]:
+        """Settled audits of predictions that a version made after a time."""
+        return await self._outcomes(picks.c.model_version_id == model_version_id, picks.c.predicted_at > time)
+
+    async def of_version(self, model_version_id: str) -> list[Audit]:
+        """Audits of a version with a known outcome, oldest first."""
+        outcomes = await self._outcomes(picks.c.model_version_id == model_version_id)
+        return [outcome.audit for outcome in outcomes if outcome.audit]
+
+    async def of_reference(self, model_version_id: str) -> list[Audit]:
+        """Those among the predictions that made its reference."""
+        outcomes = await self._outcomes(picks.c.model_version_id == model_version_id, picks.c.in_reference)
+        return [outcome.audit for outcome in outcomes if outcome.audit]
+
+    async def between(self, model_version_id: str, *, start: datetime, end: datetime) -> list[Audit]:
+        """Those of predictions made in a stretch of time, both ends included."""
+        during = picks.c.predicted_at.between(start, end)
+        outcomes = await self._outcomes(picks.c.model_version_id == model_version_id, during)
+        return [outcome.audit for outcome in outcomes if outcome.audit]
+
+    async def latest(self, model_version_id: str) -> int:
+        """Place of the audit of a version that was settled last; 0 before the first."""
+        newest = sa.select(sa.func.coalesce(sa.func.max(picks.c.settled), 0))
+        where = picks.c.model_version_id == model_version_id
+        return int((await self._connection.execute(newest.where(where))).scalar_one())
+
+    async def _outcomes(self, *where: Any) -> list[Outcome]:
+        settled = (picks.c.stream == Stream.AUDIT.value, picks.c.settled.is_not(None), *where)
+        columns = (picks.c.probability, picks.c.correct, picks.c.label_id)
+        query = sa.select(*columns).where(*settled).order_by(picks.c.settled.desc()).limit(_MOST)
+        rows = (await self._connection.execute(query)).all()
+        return [
+            Outcome(
+                audit=None if row.correct is None else Audit(probability=row.probability, correct=row.correct),
+                label_id=row.label_id,
+            )
+            for row in reversed(rows)
+        ]
