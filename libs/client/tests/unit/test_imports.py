@@ -1,0 +1,50 @@
+"""Which files of a folder are imported, and with which class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from relearn_client import InvalidInput
+from relearn_client.imports import labeled_pictures, unlabeled_pictures
+
+
+def make(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+    return folder
+
+
+def test_the_subfolder_is_the_class_and_order_is_that_of_names(tmp_path: Path):
+    make(
+        tmp_path, "pear/b.png", "apple/2.JPG", "apple/deep/1.jpeg", "apple/notes.txt", ".git/x.png", "pear/.hidden.png"
+    )
+
+    found = [(one.label, one.path.name) for one in labeled_pictures(tmp_path)]
+
+    assert found == [("apple", "2.JPG"), ("apple", "1.jpeg"), ("pear", "b.png")]
+
+
+def test_pictures_without_a_class_are_refused_with_a_way_out(tmp_path: Path):
+    make(tmp_path, "apple/1.png", "lost.png")
+
+    with pytest.raises(InvalidInput, match=r"lost\.png") as caught:
+        labeled_pictures(tmp_path)
+
+    assert "--unlabeled" in caught.value.next_step
+
+
+def test_unlabeled_pictures_may_lie_anywhere(tmp_path: Path):
+    make(tmp_path, "a/1.png", "2.png", "readme.md")
+
+    assert [(one.label, one.path.name) for one in unlabeled_pictures(tmp_path)] == [("", "2.png"), ("", "1.png")]
+
+
+@pytest.mark.parametrize("listing", [labeled_pictures, unlabeled_pictures])
+def test_a_folder_without_pictures_and_no_folder_are_refused(tmp_path: Path, listing):
+    with pytest.raises(InvalidInput, match="no PNG or JPEG"):
+        listing(make(tmp_path, "apple/notes.txt"))
+    with pytest.raises(InvalidInput, match="is no folder"):
+        listing(tmp_path / "none")
