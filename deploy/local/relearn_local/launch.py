@@ -1,0 +1,198 @@
+"""Brings a stack up, takes it down, wipes it: what the commands do, without a terminal."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from relearn_local import children, disk, health, kafka, logs, stack
+from relearn_local.children import Identity
+from relearn_local.health import READY
+from relearn_local.prepare import MISMATCH
+from relearn_local.stack import Home, ProcessReport, Stack
+
+NEEDED_BYTES = 2 * disk.GIB
+UP_DEADLINE_S = 240.0
+DOWN_DEADLINE_S = 90.0
+SUPERVISOR = (sys.executable, "-m", "relearn_local.supervise")
+
+# Health by process name, told whenever it changed.
+Progress = Callable[[Mapping[str, str]], None]
+
+
+class StackError(Exception):
+    """The stack could not be brought up or down; the message says which process, why, and where its log is."""
+
+
+def up(
+    home: Home,
+    *,
+    on_progress: Progress,
+    say: Callable[[str], None],
+    supervisor: Sequence[str] = SUPERVISOR,
+    deadline_s: float = UP_DEADLINE_S,
+) -> Stack:
+    """Returns when every process of the stack serves; a stack that runs already is only waited for.
+
+    Args:
+        say: gets lines worth reading.
+        supervisor: command to which the home is appended.
+
+    Raises:
+        DiskTooSmall, KafkaUnavailable: nothing was started.
+        StackError: something does not come up; the rest goes on running.
+    """
+    with _alone(home):
+        running = stack.read(home)
+        if running is None or not running.is_supervised():
+            disk.require(home.path, size_bytes=NEEDED_BYTES, what="the local stack")
+            if supervisor == SUPERVISOR:
+                _fetch_kafka(home, say)
+            _spawn(home, supervisor)
+        return _wait_until_serving(home, on_progress=on_progress, deadline_s=deadline_s)
+
+
+def down(home: Home, *, deadline_s: float = DOWN_DEADLINE_S) -> bool:
+    """Stops everything of a stack; False when nothing was running."""
+    if not home.path.exists():
+        return False
+    with _alone(home):
+        return _down(home, deadline_s=deadline_s)
+
+
+def reset(home: Home) -> None:
+    """Stops the stack and deletes everything it keeps; what is not its own stays."""
+    if not home.path.exists():
+        return
+    with _alone(home):
+        _down(home, deadline_s=DOWN_DEADLINE_S)
+        for entry in home.kept():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+
+
+def wait_for_end(running: Stack) -> None:
+    """Returns when the stack's supervisor has ended."""
+    while running.is_supervised():
+        time.sleep(0.5)
+
+
+def mismatched_topics(home: Home) -> list[str]:
+    """What the last preparation found different on the broker."""
+    log = home.log("prepare")
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return [line.removeprefix(MISMATCH) for line in lines if line.startswith(MISMATCH)]
+
+
+def _fetch_kafka(home: Home, say: Callable[[str], None]) -> None:
+    if not kafka.are_jars_cached():
+        disk.require(home.path, size_bytes=NEEDED_BYTES + kafka.DOWNLOAD_BYTES, what="the local stack")
+        say("Fetching Apache Kafka, once (45 MB)")
+    kafka.jars()
+
+
+def _spawn(home: Home, supervisor: Sequence[str]) -> None:
+    """Starts the supervisor in a session of its own, so that closing the terminal does not end it."""
+    log = home.log("supervisor")
+    logs.begin(log)
+    with log.open("ab") as output:
+        started = subprocess.Popen(
+            [*supervisor, str(home.path)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=home.path,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            start_new_session=True,
+        )
+    threading.Thread(target=started.wait, daemon=True).start()  # it may outlive us; if not, no zombie stays
+    give_up = time.monotonic() + 60
+    while True:
+        running = stack.read(home)
+        if running is not None and running.supervisor.pid == started.pid and running.is_supervised():
+            return
+        if started.poll() is not None or time.monotonic() > give_up:
+            raise StackError(f"the supervisor did not start; its log is {log}:\n{logs.end_of(log)}")
+        time.sleep(0.05)
+
+
+def _wait_until_serving(home: Home, *, on_progress: Progress, deadline_s: float) -> Stack:
+    give_up = time.monotonic() + deadline_s
+    told: Mapping[str, str] = {}
+    while True:
+        now = stack.read(home)
+        if now is None or not now.is_supervised():
+            log = home.log("supervisor")
+            raise StackError(f"the supervisor ended; its log is {log}:\n{logs.end_of(log)}")
+        if now.stopping:
+            raise StackError("the stack is being stopped")
+        found = {process.name: health.of(process) for process in now.processes}
+        if found != told:
+            on_progress(found)
+            told = found
+        if all(status in READY for status in found.values()):
+            return now
+        _raise_when_broken(now.processes)
+        if time.monotonic() > give_up:
+            raise StackError(_late(now.processes, found, deadline_s=deadline_s))
+        time.sleep(0.2)
+
+
+def _raise_when_broken(processes: Sequence[ProcessReport]) -> None:
+    broken = [process for process in processes if process.state == "broken"]
+    if broken:
+        raise StackError("\n".join(_why(process, f"does not stay up: {process.reason}") for process in broken))
+
+
+def _late(processes: Sequence[ProcessReport], found: Mapping[str, str], *, deadline_s: float) -> str:
+    late = [process for process in processes if found[process.name] not in READY and process.state != "waiting"]
+    parts = (
+        _why(process, found[process.name] + (f" ({process.reason})" if process.reason else "")) for process in late
+    )
+    return "\n".join([f"not everything serves after {deadline_s:.0f} s", *parts])
+
+
+def _why(process: ProcessReport, reason: str) -> str:
+    return f"{process.name} {reason}; its log is {process.log}:\n{logs.end_of(Path(process.log))}"
+
+
+def _down(home: Home, *, deadline_s: float) -> bool:
+    last = stack.read(home)
+    if last is None:
+        return False
+    was_running = last.is_supervised()
+    if was_running:
+        _stop(last.supervisor, deadline_s=deadline_s)
+    recorded = [process.identity for process in last.processes if process.identity]
+    left = children.kill_leftovers(recorded, mark=str(home.path))
+    return was_running or bool(left)
+
+
+def _stop(supervisor: Identity, *, deadline_s: float) -> None:
+    os.kill(supervisor.pid, signal.SIGTERM)
+    give_up = time.monotonic() + deadline_s
+    while supervisor.is_alive():
+        if time.monotonic() > give_up:
+            os.kill(supervisor.pid, signal.SIGKILL)  # what it kept dies with it
+            return
+        time.sleep(0.05)
+
+
+@contextmanager
+def _alone(home: Home) -> Iterator[None]:
+    """One `up`, `down` or `reset` of a stack at a time; a second one waits and then finds the work done."""
+    home.make()
+    with (home.path / "command.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

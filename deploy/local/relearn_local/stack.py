@@ -1,0 +1,129 @@
+"""What one stack keeps on disk, and what it says about itself in `stack.json` for everybody who wants to reach it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from relearn_local.children import Identity
+
+FORMAT = 1
+KEPT = (
+    *("kafka", "postgres", "objects", "spool", "logs", "compose", "demo"),
+    *("stack.json", "secrets.json", "tokens.json", "token", "supervisor.lock"),
+)
+State = Literal["waiting", "starting", "running", "restarting", "broken", "done", "stopped"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """The folder of a stack: `RELEARN_HOME`, else `.relearn` of the current folder."""
+
+    path: Path
+
+    @classmethod
+    def here(cls) -> Home:
+        """The stack that the command line means."""
+        return cls(path=Path(os.environ.get("RELEARN_HOME") or ".relearn").absolute())
+
+    @property
+    def logs(self) -> Path:
+        """One log file a process."""
+        return self.path / "logs"
+
+    @property
+    def stack_file(self) -> Path:
+        """What `Stack` reads and writes."""
+        return self.path / "stack.json"
+
+    @property
+    def tokens_file(self) -> Path:
+        """Hashes of all tokens; what services read."""
+        return self.path / "tokens.json"
+
+    @property
+    def token_file(self) -> Path:
+        """The token of the person who started the stack, for the command line."""
+        return self.path / "token"
+
+    @property
+    def secrets_file(self) -> Path:
+        """Tokens of the services and passwords of their databases."""
+        return self.path / "secrets.json"
+
+    def make(self) -> None:
+        """Creates the folder; others may pass through it (PostgreSQL's user does), not look around."""
+        self.path.mkdir(mode=0o711, parents=True, exist_ok=True)
+        self.logs.mkdir(exist_ok=True)
+
+    def kept(self) -> list[Path]:
+        """What is there of all that a stack keeps, in whichever folder somebody chose for it."""
+        return [self.path / name for name in KEPT if (self.path / name).exists()]
+
+    def log(self, name: str) -> Path:
+        """The log file of a process."""
+        return self.logs / f"{name}.log"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessReport:
+    """One process as its supervisor sees it; whether a service is *healthy* only the service can say."""
+
+    name: str
+    state: State
+    address: str | None
+    serves_health: bool  # answers grpc.health.v1 at its address
+    log: str
+    pid: int | None = None
+    started: float | None = None  # seconds since the epoch
+    restarts: int = 0
+    reason: str = ""  # why it ended last; empty when it never did
+
+    @property
+    def identity(self) -> Identity | None:
+        """The running process, when there is one."""
+        if self.pid is None or self.started is None:
+            return None
+        return Identity(pid=self.pid, started=self.started)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """A stack that runs, or ran: where everything listens and what became of each process."""
+
+    home: str
+    supervisor: Identity
+    endpoints: Mapping[str, str]  # name -> host:port
+    processes: tuple[ProcessReport, ...]
+    stopping: bool = False
+
+    def is_supervised(self) -> bool:
+        """Whether the supervisor that wrote this still runs."""
+        return self.supervisor.is_alive()
+
+
+def write(home: Home, stack: Stack) -> None:
+    """Replaces `stack.json` in one step, so that readers never see half of it."""
+    fresh = home.stack_file.with_name(f".stack.json.{os.getpid()}")
+    files = {"tokens_file": str(home.tokens_file), "token_file": str(home.token_file)}
+    fresh.write_text(json.dumps({"format": FORMAT, **asdict(stack), **files}, indent=1))
+    fresh.replace(home.stack_file)
+
+
+def read(home: Home) -> Stack | None:
+    """The stack as it was last written; None where none ever ran."""
+    try:
+        content: dict[str, Any] = json.loads(home.stack_file.read_text())
+    except FileNotFoundError:
+        return None
+    return Stack(
+        home=content["home"],
+        supervisor=Identity(**content["supervisor"]),
+        endpoints=content["endpoints"],
+        processes=tuple(ProcessReport(**process) for process in content["processes"]),
+        stopping=content["stopping"],
+    )
