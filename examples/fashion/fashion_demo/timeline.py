@@ -1,0 +1,71 @@
+"""What happened, as the events tell it: followed from Kafka by a thread, kept for the report."""
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from relearn_client import Relearn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happened:
+    """One event: `name` is the short type ("AlertOpened"), `message` its protobuf JSON."""
+
+    name: str
+    event_id: str
+    time: float
+    causes: tuple[str, ...]
+    message: dict[str, Any]
+
+
+class Timeline:
+    """Follows all topics but predictions, from the beginning."""
+
+    def __init__(self, relearn: Relearn, *, project: str, path: Path) -> None:
+        self._relearn, self._project, self._path = relearn, project, path
+        self._events: list[Happened] = []
+        self._stopped = threading.Event()
+        self._problem: BaseException | None = None
+        self._thread = threading.Thread(target=self._follow, name="timeline", daemon=True)
+        self._thread.start()
+
+    def all(self, name: str, keep: Callable[[Happened], bool] = lambda _: True) -> list[Happened]:
+        """Events of one name that `keep` wants, in the order they came."""
+        if self._problem is not None:
+            raise RuntimeError(f"the events cannot be followed any more: {self._problem!r}") from self._problem
+        return [event for event in tuple(self._events) if event.name == name and keep(event)]
+
+    def stop(self) -> None:
+        """Stop following."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _follow(self) -> None:
+        try:
+            with self._path.open("w") as file:
+                seen: set[str] = set()
+                for event in self._relearn.events(project=self._project, stop=self._stopped):
+                    happened = _happened(event)
+                    if happened.event_id in seen:  # delivery is at least once, for us too
+                        continue
+                    seen.add(happened.event_id)
+                    self._events.append(happened)
+                    file.write(json.dumps(asdict(happened)) + "\n")
+                    file.flush()
+        except Exception as error:  # shown by the main thread, which asks next
+            self._problem = error
+
+
+def _happened(event: Any) -> Happened:
+    time: datetime = event.time
+    return Happened(
+        name=event.type,
+        event_id=event.id,
+        time=time.timestamp(),
+        causes=tuple(event.causes),
+        message=event.message,
+    )
