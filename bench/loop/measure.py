@@ -1,0 +1,135 @@
+"""How long each hand-over of the loop takes, from the times in the events of one demo run.
+
+    python bench/loop/measure.py [.relearn/demo]
+
+Reads `events.jsonl` and `routes.json` of the demo's folder and prints p50, p95 and p99 in seconds.
+All times were set by the services themselves on one machine, so they share a clock.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+Event = dict[str, Any]
+
+
+def events_of(folder: Path) -> list[Event]:
+    """Events of the run, in the order they came."""
+    return [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+
+
+def seconds(time: str) -> float:
+    """An RFC 3339 time as seconds since the epoch."""
+    return datetime.fromisoformat(time).timestamp()
+
+
+def named(events: list[Event], name: str) -> Iterator[Event]:
+    """Events of one short name."""
+    return (event for event in events if event["name"] == name)
+
+
+def prediction_to_flag(events: list[Event], stream: str) -> list[float]:
+    """From the answer to its flag, inputs stored in between."""
+    flags = [event["message"]["flag"] for event in named(events, "PredictionFlagged")]
+    return [seconds(flag["flag_time"]) - seconds(flag["predict_time"]) for flag in flags if flag["stream"] == stream]
+
+
+def prediction_to_task(events: list[Event], stream: str) -> list[float]:
+    """From the answer to its task, visible to annotators."""
+    predicted = {
+        event["message"]["flag"]["flag_id"]: seconds(event["message"]["flag"]["predict_time"])
+        for event in named(events, "PredictionFlagged")
+        if event["message"]["flag"]["stream"] == stream
+    }
+    return [
+        event["time"] - predicted[event["message"]["flag_id"]]
+        for event in named(events, "LabelTaskOpened")
+        if event["message"]["flag_id"] in predicted
+    ]
+
+
+def flag_to_task(events: list[Event]) -> list[float]:
+    """From a flag to its task: what the events themselves cost."""
+    flagged = {e["message"]["flag"]["flag_id"]: e["time"] for e in named(events, "PredictionFlagged")}
+    return [
+        event["time"] - flagged[event["message"]["flag_id"]]
+        for event in named(events, "LabelTaskOpened")
+        if event["message"]["flag_id"] in flagged
+    ]
+
+
+def alert_to_tasks(events: list[Event]) -> list[float]:
+    """From the alert to the tasks of the picks it asked for, for predictions made before it."""
+    opened = {e["message"]["alert"]["alert_id"]: e["time"] for e in named(events, "AlertOpened")}
+    return [
+        event["time"] - opened[flag["alert_id"]]
+        for event in named(events, "LabelTaskOpened")
+        for flag in event["message"]["label_task"]["flags"]
+        if flag["flag_id"] == event["message"]["flag_id"]
+        and flag.get("alert_id") in opened
+        and seconds(flag["predict_time"]) <= opened[flag["alert_id"]]
+    ]
+
+
+def label_to_commit(events: list[Event]) -> list[float]:
+    """From each commit's newest label, which made the policy fire or waited least, to the version."""
+    accepted: dict[str, float] = {}
+    for event in named(events, "LabelAccepted"):
+        accepted.setdefault(event["message"]["label"]["label_id"], event["time"])
+    return [
+        event["time"] - max(accepted[label_id] for label_id in event["message"]["label_ids"])
+        for event in named(events, "VersionCommitted")
+        if event["message"].get("label_ids")
+    ]
+
+
+def commit_to_study(events: list[Event]) -> list[float]:
+    """From a version to the study it started."""
+    committed = {
+        e["message"]["dataset_version"]["dataset_version_id"]: e["time"] for e in named(events, "VersionCommitted")
+    }
+    return [
+        event["time"] - committed[event["message"]["study"]["dataset_version_id"]]
+        for event in named(events, "StudyStarted")
+    ]
+
+
+def route_to_gateways(folder: Path) -> list[float]:
+    """From a change of the route until the last gateway acknowledged it."""
+    changes = json.loads((folder / "routes.json").read_text())
+    return [
+        change["acknowledge_time"] - change["change_time"]
+        for change in changes
+        if change["acknowledge_time"] is not None
+    ]
+
+
+def main(folder: Path) -> None:
+    """Print the table."""
+    events = events_of(folder)
+    rows = {
+        "prediction → audit flag": prediction_to_flag(events, "STREAM_AUDIT"),
+        "prediction → audit task visible": prediction_to_task(events, "STREAM_AUDIT"),
+        "prediction → disagreement task visible": prediction_to_task(events, "STREAM_DISAGREEMENT"),
+        "flag → task visible": flag_to_task(events),
+        "alert → tasks of its picks": alert_to_tasks(events),
+        "last label → commit": label_to_commit(events),
+        "commit → study": commit_to_study(events),
+        "route move → all gateways": route_to_gateways(folder),
+    }
+    table = Table("hand-over", "n", "p50 s", "p95 s", "p99 s")
+    for name, found in rows.items():
+        quantiles = np.quantile(found, [0.5, 0.95, 0.99]) if found else [float("nan")] * 3
+        table.add_row(name, str(len(found)), *(f"{value:.3f}" for value in quantiles))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else ".relearn/demo"))
