@@ -97,9 +97,11 @@ async def test_nothing_is_lost_or_counted_twice_when_the_process_is_killed_at_ra
             process.start()
 
     busy = asyncio.create_task(chain(flag_all(), kill_and_start()))
-    workers = [asyncio.create_task(work(world, f"annotator-{i}", random.Random(i), busy)) for i in range(6)]
+    done = asyncio.Event()
+    workers = [asyncio.create_task(work(world, f"annotator-{i}", random.Random(i), done)) for i in range(6)]
     await busy
     await eventually(lambda: all_settled(world, len(flags)), deadline_s=60)
+    done.set()
     await asyncio.gather(*workers)
 
     await check_books(world, {one.sample_id for one in flags}, {one.flag_id for one in flags})
@@ -122,15 +124,16 @@ async def all_settled(world: World, flags: int) -> bool:
     return counts == [(flags, 0)]
 
 
-async def work(world: World, annotator: str, chance: random.Random, busy: asyncio.Task) -> None:
-    """An annotator as a careful client is: every submission is repeated with its request_id until it is answered."""
-    while True:
+async def work(world: World, annotator: str, chance: random.Random, done: asyncio.Event) -> None:
+    """An annotator as a careful client is: every submission is repeated with its request_id until it is answered.
+
+    Nobody leaves before all is settled: no open task may also mean that the flags are not consumed yet.
+    """
+    while not done.is_set():
         task = None
         with contextlib.suppress(grpc.aio.AioRpcError):
             task = (await world.next_task(annotator)).label_task
         if task is None or not task.label_task_id:
-            if busy.done() and await world.sql("select 1 from label_tasks where state = 'open'") == []:
-                return
             await asyncio.sleep(0.05)
             continue
         request_id, text = new_id(), chance.choice(CLASSES)
