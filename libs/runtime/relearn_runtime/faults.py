@@ -56,6 +56,8 @@ def judge(error: BaseException) -> Verdict:
         return Verdict.NOT_YET_KNOWN
     if isinstance(error, RelearnError) and not isinstance(error, DependencyUnavailable):
         return Verdict.RETRY if error.retryable else Verdict.PARK
+    if is_unstorable(error):
+        return Verdict.PARK
     return Verdict.AWAY if is_away(error) else Verdict.RETRY
 
 
@@ -68,6 +70,12 @@ def is_conflict(error: BaseException) -> bool:
     """Whether PostgreSQL gave this transaction up in favour of another one."""
     conflicts = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
     return any(isinstance(link, conflicts) for link in _chain(error))
+
+
+def is_unstorable(error: BaseException) -> bool:
+    """Whether PostgreSQL refused a text for a character that it can't hold: NUL."""
+    refusals = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
+    return any(isinstance(link, refusals) for link in _chain(error))
 
 
 def _says_away(error: BaseException) -> bool:

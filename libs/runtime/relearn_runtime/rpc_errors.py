@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import quote
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -24,9 +25,13 @@ from relearn_runtime.errors import (
     Unauthenticated,
     WrongState,
 )
-from relearn_runtime.faults import is_away, is_conflict
+from relearn_runtime.faults import is_away, is_conflict, is_unstorable
 
 DETAILS = "grpc-status-details-bin"
+# Trailers over 8 KB are dropped, and the caller gets RESOURCE_EXHAUSTED instead of the error. The message travels
+# twice, once percent-encoded; the details are base64.
+_MESSAGE_BYTES = 2_000
+_METADATA_BYTES = 2_000
 log = logging.getLogger(__name__)
 
 _CODES: tuple[tuple[type[RelearnError], grpc.StatusCode], ...] = (
@@ -69,6 +74,8 @@ def as_ours(error: Exception) -> RelearnError | None:
         return DependencyUnavailable("a database or service that this call needs is away; try again")
     if is_conflict(error):
         return StaleWrite("another call changed the same thing at the same moment; try again")
+    if is_unstorable(error):
+        return InvalidInput("a text has a NUL character, which cannot be stored")
     return None
 
 
@@ -121,5 +128,27 @@ def _info(error: grpc.RpcError) -> error_details_pb2.ErrorInfo | None:
 
 def _status(code: grpc.StatusCode, message: str, reason: str, service: str, /, **metadata: str) -> status_pb2.Status:
     detail = AnyMessage()
-    detail.Pack(error_details_pb2.ErrorInfo(reason=reason, domain=f"{service}.relearn", metadata=metadata))
-    return status_pb2.Status(code=code.value[0], message=message, details=[detail])
+    detail.Pack(error_details_pb2.ErrorInfo(reason=reason, domain=f"{service}.relearn", metadata=_that_fits(metadata)))
+    return status_pb2.Status(code=code.value[0], message=_cut(message), details=[detail])
+
+
+def _cut(text: str) -> str:
+    """The text, or as much of its beginning as may travel."""
+    if len(quote(text)) <= _MESSAGE_BYTES:
+        return text
+    kept = text[:_MESSAGE_BYTES]
+    while len(quote(kept + "…")) > _MESSAGE_BYTES:
+        kept = kept[: len(kept) * 9 // 10]
+    return kept + "…"
+
+
+def _that_fits(metadata: Mapping[str, str]) -> dict[str, str]:
+    """The first entries; `left_out` says how many were too many."""
+    kept: dict[str, str] = {}
+    room = _METADATA_BYTES
+    for key, value in metadata.items():
+        room -= len(key.encode()) + len(value.encode())
+        if room < 0:
+            return kept | {"left_out": str(len(metadata) - len(kept))}
+        kept[key] = value
+    return kept

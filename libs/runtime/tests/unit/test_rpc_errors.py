@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import asyncpg
 import grpc
 import pytest
@@ -66,6 +68,26 @@ def test_a_bug_tells_nothing_and_a_lost_database_says_try_again():
     assert "secret" not in (raised(ZeroDivisionError("secret")).details() or "")
     assert raised(asyncpg.CannotConnectNowError("x")).code() is grpc.StatusCode.UNAVAILABLE
     assert raised(asyncpg.DeadlockDetectedError("x")).code() is grpc.StatusCode.ABORTED
+
+
+def test_a_text_that_can_not_be_stored_is_the_callers_mistake():
+    assert raised(asyncpg.CharacterNotInRepertoireError("x")).code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert raised(asyncpg.UntranslatableCharacterError("x")).code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize("letter", ["x", "ü", "語"])
+def test_an_error_always_fits_into_the_trailers(letter):
+    problems = {f"classes[{i}]": letter * 100 for i in range(1000)}
+
+    error = raised(errors.InvalidInput("; ".join(problems.values()), **problems))
+
+    status = dict(error.trailing_metadata() or ())[DETAILS]
+    assert len(quote(error.details() or "")) + len(status) * 4 / 3 < 8_000
+    told = error_of(error, service="registry")
+    assert isinstance(told, errors.InvalidInput)
+    assert told.metadata["classes[0]"] == letter * 100
+    assert int(told.metadata["left_out"]) == 1000 - (len(told.metadata) - 1)
+    assert told.message.endswith("…")
 
 
 def test_a_status_without_details_is_still_translated():
