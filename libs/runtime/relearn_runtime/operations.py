@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -16,6 +15,7 @@ from relearn.operations.v1.operations_service_pb2_grpc import OperationsServiceS
 from relearn_runtime.callers import caller
 from relearn_runtime.database import Store
 from relearn_runtime.errors import InvalidInput, reason_of
+from relearn_runtime.paging import page_size, place, token
 from relearn_runtime.parking import WAITING, ParkedEvent, ParkedEvents
 from relearn_runtime.reactions import Reaction
 from relearn_runtime.retrier import ParkedEventNotFound, Retrier, StillFailing
@@ -23,7 +23,7 @@ from relearn_runtime.rpc_errors import as_ours
 from relearn_runtime.waiting import Waiting
 
 WaitingOf: TypeAlias = Callable[[str], Awaitable[list[Waiting]]]
-_DEFAULT_PAGE, _MOST_PAGE = 50, 500
+_LISTED = "parked events"
 log = logging.getLogger(__name__)
 
 
@@ -46,15 +46,12 @@ class OperationsRpc(OperationsServiceServicer):
         self, request: pb.ListParkedEventsRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> pb.ListParkedEventsResponse:
         """A page of parked rows, oldest first."""
-        if request.page_size < 0:
-            raise InvalidInput(f"page_size must not be negative, got {request.page_size}")
-        size = min(request.page_size or _DEFAULT_PAGE, _MOST_PAGE)
-        after = _sequence(request.page_token)
+        size, after = page_size(request.page_size), place(request.page_token, _LISTED, int) or 0
         if self._store is None:
             return pb.ListParkedEventsResponse()
         async with self._store.transaction() as tx:
             rows = await ParkedEvents(tx.connection).page(after=after, size=size + 1)
-        more = _token(rows[size - 1].sequence) if len(rows) > size else ""
+        more = token(_LISTED, rows[size - 1].sequence) if len(rows) > size else ""
         return pb.ListParkedEventsResponse(parked_events=[self._wire(row) for row in rows[:size]], next_page_token=more)
 
     async def GetParkedEvent(  # noqa: N802 - the RPC's name
@@ -181,16 +178,3 @@ def _waiting(line: Waiting) -> pb.Waiting:
 
 def _not_found(parked_event_id: str) -> ParkedEventNotFound:
     return ParkedEventNotFound(f"there is no parked event {parked_event_id!r}", parked_event_id=parked_event_id)
-
-
-def _token(sequence: int) -> str:
-    return urlsafe_b64encode(str(sequence).encode()).decode()
-
-
-def _sequence(token: str) -> int:
-    if not token:
-        return 0
-    try:
-        return int(urlsafe_b64decode(token.encode()))
-    except ValueError as error:
-        raise InvalidInput(f"page_token {token!r} can't be read") from error

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from relearn.datasets.v1 import datasets_service_pb2 as pb
 from relearn_datasets import wire
 from relearn_datasets.domain.diffs import Fold, Range, Step, Totals
-from relearn_datasets.paging import parts_of, token
 from relearn_datasets.store import Transaction
+from relearn_runtime import paging
 from relearn_runtime.errors import InvalidInput
 
 
@@ -18,23 +18,20 @@ async def diff_page(tx: Transaction, of: Range, *, size: int, page_token: str) -
     The first page reads every commit of the range, for the totals; they travel in the token, so that a later page
     stops reading where it ends.
     """
-    kind = f"diff {of.project_id} {of.after} {of.upto} {of.backwards:d}"
+    listed = f"diff {of.project_id} {of.after} {of.upto} {of.backwards:d}"
     totals: Totals | None = None
     after: bytes | None = None
-    if page_token:
-        last, added, removed, relabeled = parts_of(page_token, kind=kind, numbers=4)
-        if not 0 <= last < 2**256:
-            raise InvalidInput("page_token is no token of this list")
+    if (place := paging.place(page_token, listed, str, int, int, int)) is not None:
+        last, added, removed, relabeled = place
         totals = Totals(added=added, removed=removed, relabeled=relabeled)
-        after = last.to_bytes(32, "big")
+        after = _sha256(last)
     page, counted = await _read(tx, of, after=after, size=size, to_the_end=totals is None)
     totals = totals or counted
     shown = page[:size]
     uses = await tx.samples.uses(of.project_id, [step.sha256 for step in shown])
     more = ""
     if len(page) > size:
-        last = int.from_bytes(shown[-1].sha256, "big")
-        more = token(kind, last, totals.added, totals.removed, totals.relabeled)
+        more = paging.token(listed, shown[-1].sha256.hex(), totals.added, totals.removed, totals.relabeled)
     return pb.DiffResponse(
         changes=[wire.label_change(of.project_id, step, uses.get(step.sha256)) for step in shown],
         next_page_token=more,
@@ -66,3 +63,10 @@ async def _net_steps(tx: Transaction, of: Range, *, after: bytes | None) -> Asyn
             yield done
     if (done := fold.end()) is not None:
         yield done
+
+
+def _sha256(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError as error:
+        raise InvalidInput("page_token is no token of this list") from error

@@ -21,11 +21,10 @@ from relearn_datasets.domain.samples import Content, Origin, Sample, parse_sampl
 from relearn_datasets.domain.settling import origin_after_flag
 from relearn_datasets.domain.uses import use_of
 from relearn_datasets.importing import Importer
-from relearn_datasets.paging import page_size, parts_of, token
 from relearn_datasets.store import Transaction
 from relearn_datasets.store.samples import NewSample
 from relearn_datasets.wire import ProjectPolicy
-from relearn_runtime import NewId, Now, Store, caller
+from relearn_runtime import NewId, Now, Store, caller, paging
 from relearn_runtime.errors import InvalidInput
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
@@ -91,20 +90,20 @@ class DatasetsRpc(DatasetsServiceServicer):
         return pb.GetVersionResponse(dataset_version=wire.dataset_version(version))
 
     async def ListVersions(self, request: pb.ListVersionsRequest, context: Context) -> pb.ListVersionsResponse:
-        size, kind = page_size(request.page_size), f"versions of {request.project_id}"
-        before = parts_of(request.page_token, kind=kind, numbers=1)[0] if request.page_token else None
+        size, listed = paging.page_size(request.page_size), f"versions of {request.project_id}"
+        before = paging.place(request.page_token, listed, int)
         async with self._store.transaction() as tx:
             await tx.projects.require(request.project_id)
             found = await tx.commits.list(request.project_id, before=before, limit=size + 1)
         page = found[:size]
         return pb.ListVersionsResponse(
             dataset_versions=[wire.dataset_version(version) for version in page],
-            next_page_token=token(kind, page[-1].number) if len(found) > size else "",
+            next_page_token=paging.token(listed, page[-1].number) if len(found) > size else "",
         )
 
     async def Diff(self, request: pb.DiffRequest, context: Context) -> pb.DiffResponse:
         of = between(request.from_dataset_version_id, request.to_dataset_version_id)
-        size = page_size(request.page_size)
+        size = paging.page_size(request.page_size)
         async with self._store.transaction() as tx:
             for number in {of.after, of.upto} - {0}:
                 await tx.commits.get(of.project_id, number)

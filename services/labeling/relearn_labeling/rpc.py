@@ -9,13 +9,13 @@ import grpc
 from relearn.labeling.v1 import labeling_service_pb2 as pb
 from relearn.labeling.v1.labeling_service_pb2_grpc import LabelingServiceServicer
 from relearn.registry.v1.project_pb2 import Project
-from relearn_labeling import metrics, paging, publish, wire
+from relearn_labeling import metrics, publish, wire
 from relearn_labeling.domain.answers import submit
 from relearn_labeling.domain.day import check_answer, check_lease, utc_day
 from relearn_labeling.domain.slots import lease_task, return_task
 from relearn_labeling.domain.tasks import LabelTask, Lease
 from relearn_labeling.store import Transaction
-from relearn_runtime import NewId, Now, Store, caller
+from relearn_runtime import NewId, Now, Store, caller, paging
 
 
 class LabelingRpc(LabelingServiceServicer):
@@ -112,11 +112,9 @@ class LabelingRpc(LabelingServiceServicer):
         request: pb.ListLabelTasksRequest,
         context: grpc.aio.ServicerContext[pb.ListLabelTasksRequest, pb.ListLabelTasksResponse],
     ) -> pb.ListLabelTasksResponse:
-        size, before, state = (
-            paging.page_size(request.page_size),
-            paging.place(request.page_token),
-            wire.state(request.state),
-        )
+        size, state = paging.page_size(request.page_size), wire.state(request.state)
+        listed = f"label tasks of {request.project_id} {state}"
+        before = paging.place(request.page_token, listed, datetime, str)
         async with self._store.transaction() as tx:
             await tx.projects.require(request.project_id)
             found = await tx.label_tasks.page(request.project_id, state=state, size=size + 1, before=before)
@@ -124,7 +122,7 @@ class LabelingRpc(LabelingServiceServicer):
         page = found[:size]
         return pb.ListLabelTasksResponse(
             label_tasks=[wire.label_task(task) for task in page],
-            next_page_token=paging.token(page[-1].created_at, page[-1].id) if len(found) > size else "",
+            next_page_token=paging.token(listed, page[-1].created_at, page[-1].id) if len(found) > size else "",
             total=total,
         )
 

@@ -6,13 +6,13 @@ import grpc
 
 from relearn.monitoring.v1 import monitoring_service_pb2 as pb
 from relearn.monitoring.v1.monitoring_service_pb2_grpc import MonitoringServiceServicer
-from relearn_monitoring import paging, wire
+from relearn_monitoring import wire
 from relearn_monitoring.domain.detector import EDetector
 from relearn_monitoring.domain.policy import Policy, detector_run
 from relearn_monitoring.domain.quality import quality
 from relearn_monitoring.domain.watches import Watch
 from relearn_monitoring.store import Transaction
-from relearn_runtime import Now, Store
+from relearn_runtime import Now, Store, paging
 
 
 class MonitoringRpc(MonitoringServiceServicer):
@@ -45,7 +45,8 @@ class MonitoringRpc(MonitoringServiceServicer):
         request: pb.ListWindowsRequest,
         context: grpc.aio.ServicerContext[pb.ListWindowsRequest, pb.ListWindowsResponse],
     ) -> pb.ListWindowsResponse:
-        size, before = paging.page_size(request.page_size), paging.place(request.page_token)
+        size, listed = paging.page_size(request.page_size), f"windows of {request.project_id}"
+        before = paging.place(request.page_token, listed, int)
         async with self._store.transaction() as tx:
             await tx.projects.require(request.project_id)
             found = await tx.windows.page(request.project_id, before=before, size=size + 1)
@@ -53,21 +54,21 @@ class MonitoringRpc(MonitoringServiceServicer):
             for _, window in found[:size]:
                 audits = await tx.audits.between(window.model_version_id, start=window.start_at, end=window.end_at)
                 windows.append(wire.window(window, audited=quality(audits)))
-        return pb.ListWindowsResponse(windows=windows, next_page_token=paging.next_token(found, size=size))
+        more = paging.token(listed, found[size - 1][0]) if len(found) > size else ""
+        return pb.ListWindowsResponse(windows=windows, next_page_token=more)
 
     async def ListAlerts(
         self,
         request: pb.ListAlertsRequest,
         context: grpc.aio.ServicerContext[pb.ListAlertsRequest, pb.ListAlertsResponse],
     ) -> pb.ListAlertsResponse:
-        size, before = paging.page_size(request.page_size), paging.place(request.page_token)
+        size, listed = paging.page_size(request.page_size), f"alerts of {request.project_id}"
+        before = paging.place(request.page_token, listed, int)
         async with self._store.transaction() as tx:
             await tx.projects.require(request.project_id)
             found = await tx.alerts.page(request.project_id, before=before, size=size + 1)
-        return pb.ListAlertsResponse(
-            alerts=[wire.alert(alert) for _, alert in found[:size]],
-            next_page_token=paging.next_token(found, size=size),
-        )
+        more = paging.token(listed, found[size - 1][0]) if len(found) > size else ""
+        return pb.ListAlertsResponse(alerts=[wire.alert(alert) for _, alert in found[:size]], next_page_token=more)
 
 
 async def _version(tx: Transaction, watch: Watch, policy: Policy, *, shards: int) -> pb.WatchedVersion:

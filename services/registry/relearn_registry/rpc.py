@@ -11,7 +11,7 @@ from relearn.registry.v1 import registry_service_pb2 as pb
 from relearn.registry.v1.events_pb2 import ProjectApplied
 from relearn.registry.v1.project_pb2 import Project
 from relearn.registry.v1.registry_service_pb2_grpc import RegistryServiceServicer
-from relearn_registry import gate, paging
+from relearn_registry import gate
 from relearn_registry.clients import Answer, OtherServices
 from relearn_registry.domain import projects as domain
 from relearn_registry.domain.lineage import line
@@ -22,10 +22,11 @@ from relearn_registry.store import Transaction
 from relearn_registry.wire import models
 from relearn_registry.wire import projects as wire
 from relearn_registry.wire.times import timestamp
-from relearn_runtime import NewId, Now, Store, Waiting, caller
+from relearn_runtime import NewId, Now, Store, Waiting, caller, paging
 from relearn_runtime.errors import InvalidInput, NotFound
 
 _DEFAULT_NODES, _MOST_NODES = 500, 5000
+_PROJECTS = "projects"
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -61,10 +62,10 @@ class RegistryRpc(RegistryServiceServicer):
 
     async def ListProjects(self, request: pb.ListProjectsRequest, context: _Context) -> pb.ListProjectsResponse:
         """Projects by name."""
-        size, after = paging.page_size(request.page_size), paging.place(request.page_token) or ""
+        size, after = paging.page_size(request.page_size), paging.place(request.page_token, _PROJECTS, str) or ""
         async with self._store.transaction() as tx:
             later = [project for project in await tx.projects.all() if project.project_id > after]
-        more = paging.token(later[size - 1].project_id) if len(later) > size else ""
+        more = paging.token(_PROJECTS, later[size - 1].project_id) if len(later) > size else ""
         return pb.ListProjectsResponse(projects=later[:size], next_page_token=more)
 
     async def PauseProject(self, request: pb.PauseProjectRequest, context: _Context) -> pb.PauseProjectResponse:
@@ -100,12 +101,13 @@ class RegistryRpc(RegistryServiceServicer):
         self, request: pb.ListModelVersionsRequest, context: _Context
     ) -> pb.ListModelVersionsResponse:
         """Versions of a project, newest first."""
-        size, before = paging.page_size(request.page_size), paging.number_place(request.page_token)
+        size, listed = paging.page_size(request.page_size), f"model versions of {request.project_id}"
+        before = paging.place(request.page_token, listed, int)
         async with self._store.transaction() as tx:
             await tx.projects.require(request.project_id)
             page = await tx.model_versions.page(request.project_id, before=before, size=size + 1)
             statuses = await _statuses(tx, request.project_id, page[:size])
-        more = paging.token(str(page[size - 1].number)) if len(page) > size else ""
+        more = paging.token(listed, page[size - 1].number) if len(page) > size else ""
         return pb.ListModelVersionsResponse(statuses=statuses, next_page_token=more)
 
     async def PromoteModelVersion(

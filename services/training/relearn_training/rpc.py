@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TypeAlias
 
 import grpc
 
 from relearn.training.v1 import training_service_pb2 as pb
 from relearn.training.v1.training_service_pb2_grpc import TrainingServiceServicer
-from relearn_runtime import NewId, Now, Store, caller
+from relearn_runtime import NewId, Now, Store, caller, paging
 from relearn_runtime.errors import InvalidInput, NotFound, WrongState
-from relearn_training import paging, wire
+from relearn_training import wire
 from relearn_training.clients import Datasets
 from relearn_training.deciding import begin
 from relearn_training.domain import studies as moves
@@ -99,12 +100,13 @@ class TrainingRpc(TrainingServiceServicer):
         )
 
     async def ListStudies(self, request: pb.ListStudiesRequest, context: Context) -> pb.ListStudiesResponse:
-        size, after = paging.page_size(request.page_size), paging.place(request.page_token)
+        size, listed = paging.page_size(request.page_size), f"studies of {request.project_id}"
+        after = paging.place(request.page_token, listed, datetime, str)
         async with self._store.transaction() as tx:
             await tx.projects.require(request.project_id)
             found = await tx.studies.page(request.project_id, size=size + 1, after=after)
         page = found[:size]
-        more = paging.token(page[-1].started_at, page[-1].id) if len(found) > size else ""
+        more = paging.token(listed, page[-1].started_at, page[-1].id) if len(found) > size else ""
         return pb.ListStudiesResponse(studies=[wire.study(study) for study in page], next_page_token=more)
 
     async def _named(self, request: pb.StartStudyRequest) -> DatasetVersion | None:

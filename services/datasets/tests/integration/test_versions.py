@@ -12,6 +12,7 @@ import pytest
 from datasets_world import AUDIT, SELECTED, accepted, flag, header, id_of, labeled, part, png, project, refused
 
 from relearn.datasets.v1 import datasets_service_pb2 as pb
+from relearn_runtime.paging import token
 from relearn_runtime.testing import eventually, publish
 
 INVALID, NOT_FOUND = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
@@ -75,7 +76,8 @@ async def test_diffs_that_make_no_sense_are_refused(clothes):
             await stub.Diff(pb.DiffRequest(to_dataset_version_id=missing))
     async with refused(NOT_FOUND, "DATASET_VERSION_NOT_FOUND"):
         await clothes.diff(9, 1)
-    for wrong in ({"page_size": -1}, {"page_token": "x"}, {"page_token": "ZGlmZgo5"}):
+    beyond = token("diff clothes 0 1 0", "ab", 2**63, 0, 0)
+    for wrong in ({"page_size": -1}, {"page_token": "x"}, {"page_token": "ZGlmZgo5"}, {"page_token": beyond}):
         async with refused(INVALID, "INVALID_INPUT"):
             await clothes.diff(None, 1, **wrong)
 
@@ -87,7 +89,7 @@ async def test_what_is_not_there_is_not_found(clothes):
         await clothes.stub().GetPack(pb.GetPackRequest(dataset_version_id="clothes/data/1"))
     async with refused(NOT_FOUND, "PROJECT_NOT_FOUND"):
         await clothes.versions("hats")
-    for wrong in ({"page_size": -1}, {"page_token": "x"}):
+    for wrong in ({"page_size": -1}, {"page_token": "x"}, {"page_token": token("versions of clothes", 2**63)}):
         async with refused(INVALID, "INVALID_INPUT"):
             await clothes.stub().ListVersions(pb.ListVersionsRequest(project_id="clothes", **wrong))
 

@@ -1,4 +1,4 @@
-"""Bytes looked at before they are kept, and pages."""
+"""Bytes looked at before they are kept."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import pytest
 
 from relearn_datasets.content import inspect
 from relearn_datasets.domain.errors import ImageFormatUnsupported, ImageTooLarge, ImageUndecodable
-from relearn_datasets.paging import page_size, parts_of, token
 from relearn_media import encode_png
-from relearn_runtime.errors import InvalidInput
 
 PNG = encode_png(np.arange(64, dtype=np.uint8).reshape(8, 8, 1))
 
@@ -36,20 +34,3 @@ def test_what_is_no_picture_is_refused_by_name(data, error, reason):
         inspect(data)
 
     assert raised.value.reason == reason
-
-
-@pytest.mark.parametrize(("asked", "size"), [(0, 50), (1, 1), (500, 500), (501, 500)])
-def test_page_sizes_are_those_of_the_contracts(asked, size):
-    assert page_size(asked) == size
-
-
-def test_a_negative_page_is_refused():
-    with pytest.raises(InvalidInput):
-        page_size(-1)
-
-
-def test_a_token_is_read_by_the_list_it_was_made_for():
-    assert parts_of(token("versions", 7), kind="versions", numbers=1) == [7]
-    for wrong in (token("others", 7), token("versions", 7, 8), token("versions", "x"), "%", "ÿ", ""):
-        with pytest.raises(InvalidInput):
-            parts_of(wrong, kind="versions", numbers=1)

@@ -162,7 +162,7 @@ class ModelVersions:
         """Registered versions of a project, newest first, with numbers under `before`."""
         query = sa.select(model_versions).where(_t.project_id == project_id, _t.registered_at.is_not(None))
         if before is not None:
-            query = query.where(_t.number < before)
+            query = query.where(_t.number < sa.literal(before, sa.BigInteger))
         rows = await self._connection.execute(query.order_by(_t.number.desc()).limit(size))
         return [_version(row) for row in rows]
 

@@ -1,7 +1,6 @@
 """gRPC in: gateways that ask and report, people who look and roll back."""
 
 import asyncio
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +10,7 @@ from relearn.registry.v1.project_pb2 import Project
 from relearn.serving.v1 import control_service_pb2 as pb
 from relearn.serving.v1.control_service_pb2_grpc import ControlServiceServicer
 from relearn.serving.v1.route_pb2 import Route as RouteMessage
-from relearn_runtime import Now, Store, caller
+from relearn_runtime import Now, Store, caller, paging
 from relearn_runtime.errors import InvalidInput, NotFound
 from relearn_serving.control import wire
 from relearn_serving.control.domain.acknowledgements import reached
@@ -26,7 +25,6 @@ Context = grpc.aio.ServicerContext[Any, Any]
 LIVE_FOR = timedelta(seconds=3)
 _ROLLBACK_WAIT_S = 10.0
 _LOOK_EVERY_S = 0.05
-_DEFAULT_PAGE, _MAX_PAGE = 50, 500
 _MAX_REASON = 2_000
 
 
@@ -52,15 +50,13 @@ class ControlRpc(ControlServiceServicer):
     async def ListRouteChanges(
         self, request: pb.ListRouteChangesRequest, context: Context
     ) -> pb.ListRouteChangesResponse:
-        if request.page_size < 0:
-            raise InvalidInput(f"page_size must not be negative, got {request.page_size}")
-        size = min(request.page_size or _DEFAULT_PAGE, _MAX_PAGE)
-        before = _revision(request.page_token)
+        size, listed = paging.page_size(request.page_size), f"route changes of {request.project_id}"
+        before = paging.place(request.page_token, listed, int)
         async with self._store.transaction() as tx:
             await tx.projects.require(request.project_id)
             changes = await tx.routes.changes(request.project_id, before=before, limit=size + 1)
         page = changes[:size]
-        more = _token(page[-1].change.route.revision) if len(changes) > size else ""
+        more = paging.token(listed, page[-1].change.route.revision) if len(changes) > size else ""
         return pb.ListRouteChangesResponse(changes=[wire.route_change(kept) for kept in page], next_page_token=more)
 
     async def ReportGateway(self, request: pb.ReportGatewayRequest, context: Context) -> pb.ReportGatewayResponse:
@@ -154,16 +150,3 @@ class ControlRpc(ControlServiceServicer):
 async def _all_routes(tx: Transaction) -> list[RouteMessage]:
     routes = {kept.route.project_id: wire.kept_route(kept) for kept in await tx.routes.all()}
     return [routes.get(project.project_id) or wire.not_served_yet(project) for project in await tx.projects.all()]
-
-
-def _token(revision: int) -> str:
-    return urlsafe_b64encode(str(revision).encode()).decode()
-
-
-def _revision(token: str) -> int | None:
-    if not token:
-        return None
-    try:
-        return int(urlsafe_b64decode(token.encode()))
-    except ValueError as error:
-        raise InvalidInput(f"page_token {token[:80]!r} is not one of ours") from error
