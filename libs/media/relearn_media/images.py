@@ -16,8 +16,9 @@ Pixels = npt.NDArray[np.uint8]
 
 # The opener of each format by name: never Image.open, which tries other formats and only warns about bombs.
 _OPENERS = {ImageFormat.PNG: PngImagePlugin.PngImageFile, ImageFormat.JPEG: JpegImagePlugin.JpegImageFile}
-# Whatever a decoder raises about damaged bytes; EXIF and PNG chunks are parsed by Python code, hence the list.
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, KeyError, TypeError, IndexError, OverflowError, MemoryError)
+# Whatever a decoder raises about damaged bytes; EXIF and PNG chunks are parsed by Python code, hence the list. Not
+# MemoryError: the size is capped before anything is decoded, so the machine is full and the bytes may be fine.
+_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, KeyError, TypeError, IndexError, OverflowError)
 _ORIENTATION = 0x0112
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -32,10 +33,16 @@ _TURNS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageLimits:
-    """Caps that hold before anything is decoded."""
+    """Caps that hold before anything is decoded.
+
+    Attributes:
+        max_side: of either side, by default the longest that JPEG knows. Resizing needs 16 bytes for each pixel of a
+            side, so that a file of few bytes and 50 million by one pixels would take 800 MB.
+    """
 
     max_bytes: int = 16 * 1024 * 1024
     max_pixels: int = 50_000_000
+    max_side: int = 65_535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +83,18 @@ def decode(data: bytes, spec: ImageSpec) -> DecodedImage:
     if len(data) > spec.limits.max_bytes:
         raise ImageError("IMAGE_TOO_LARGE", f"{len(data)} bytes encoded, at most {spec.limits.max_bytes} are accepted")
     info = probe(data)
-    if info.pixels > spec.limits.max_pixels:
+    if info.pixels > spec.limits.max_pixels or max(info.width, info.height) > spec.limits.max_side:
         raise ImageError(
-            "IMAGE_TOO_LARGE", f"{info.width} x {info.height} pixels, at most {spec.limits.max_pixels} are accepted"
+            "IMAGE_TOO_LARGE",
+            f"{info.width} x {info.height} pixels, at most {spec.limits.max_pixels} and {spec.limits.max_side} a side "
+            "are accepted",
         )
     try:
         with _OPENERS[info.format](io.BytesIO(data)) as image:
+            if image.size != (info.width, info.height):  # a second header would pass by the caps
+                raise ImageError(
+                    "IMAGE_UNDECODABLE", f"headers of {info.width} x {info.height} and {image.width} x {image.height}"
+                )
             if getattr(image, "is_animated", False):
                 raise ImageError("IMAGE_ANIMATED", "an animated picture; send one frame")
             image.load()

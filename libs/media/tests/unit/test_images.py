@@ -158,6 +158,18 @@ def test_a_header_that_claims_huge_sizes_is_refused():
     assert reason_of(bytes(data)) == "IMAGE_TOO_LARGE"
 
 
+def test_a_second_header_does_not_pass_by_the_cap():
+    small, bomb = encode_png(np.zeros((4, 4), np.uint8)), png_of_zeros(8000, 8000)
+    after_ihdr = 8 + 25
+
+    assert reason_of(small[:after_ihdr] + bomb[8:]) == "IMAGE_UNDECODABLE"
+
+
+def test_a_thin_picture_of_many_pixels_is_refused():
+    assert reason_of(png_of_zeros(65_536, 1)) == "IMAGE_TOO_LARGE"
+    assert decode_image(png_of_zeros(65_535, 1), GREY_28).shape == (28, 28, 1)
+
+
 def test_more_bytes_than_allowed_are_refused_unread():
     spec = ImageSpec(height=4, width=4, channels=1, limits=ImageLimits(max_bytes=100))
 
