@@ -66,6 +66,16 @@ class Transaction:
         self.outbox = Outbox(connection)
         self.requests = Requests(connection)
         self.projects = Projects(connection)
+        self._after_commit: list[Callable[[], object]] = []
+
+    def after_commit(self, call: Callable[[], object]) -> None:
+        """Calls `call` when the transaction is committed, never when it is not: to wake a job, to count in a metric."""
+        self._after_commit.append(call)
+
+    def committed(self) -> None:
+        """Says that it is; the store's own business."""
+        for call in self._after_commit:
+            call()
 
 
 Tx = TypeVar("Tx", bound=Transaction)
@@ -82,4 +92,6 @@ class Store(Generic[Tx]):
     async def transaction(self) -> AsyncIterator[Tx]:
         """One transaction (READ COMMITTED): committed at the end, rolled back when an exception leaves it."""
         async with self.database.engine.begin() as connection:
-            yield self._transaction(connection)
+            tx = self._transaction(connection)
+            yield tx
+        tx.committed()
