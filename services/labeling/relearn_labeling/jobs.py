@@ -20,9 +20,13 @@ async def expire_leases(store: Store[Transaction], *, now: Now) -> None:
 
 
 async def settle_abandoned_tasks(store: Store[Transaction], *, new_id: NewId, now: Now) -> None:
-    """Decides tasks with the answers there are where, for the project's patience, nobody was left to ask."""
+    """Decides tasks with the answers there are where, for the project's patience, nobody was left to ask.
+
+    A task that cannot be settled keeps no other one waiting.
+    """
     async with store.transaction() as tx:
         projects = await tx.projects.all()
+    failures: list[Exception] = []
     for project in projects:
         at, patience = now(), wire.policy(project).patience
         async with store.transaction() as tx:
@@ -30,7 +34,12 @@ async def settle_abandoned_tasks(store: Store[Transaction], *, new_id: NewId, no
                 project.project_id, untouched_since=at - patience, now=at, limit=_TASKS_PER_SWEEP
             )
         for label_task_id in candidates:
-            await _settle(store, project, label_task_id, new_id=new_id, now=now)
+            try:
+                await _settle(store, project, label_task_id, new_id=new_id, now=now)
+            except Exception as error:
+                failures.append(error)
+    if failures:
+        raise failures[0] if len(failures) == 1 else ExceptionGroup("tasks could not be settled", failures)
 
 
 async def _settle(store: Store[Transaction], project: Project, label_task_id: str, *, new_id: NewId, now: Now) -> None:

@@ -74,7 +74,7 @@ def _accepted(fact: Accepted) -> Message:
 @event.register
 def _disputed(fact: Disputed) -> Message:
     return pb.LabelTaskClosed(
-        label_task=wire.label_task(fact.task),
+        label_task=wire.blind_label_task(fact.task),  # its flags are told once: twice they might not fit
         label_task_id=fact.task.id,
         flags=wire.flags(fact.task),
         reason="DISPUTED",

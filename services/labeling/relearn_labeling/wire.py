@@ -18,7 +18,7 @@ from relearn_labeling.domain.order import blind_why, why
 from relearn_labeling.domain.tasks import Annotation, Flag, Label, LabelTask, Policy, State, Stream
 from relearn_runtime.errors import InvalidInput
 
-_MAX_TIME_SPENT = timedelta(hours=1)
+_MOST_SPENT_S = 3600
 
 STREAMS: Final = {
     flag_pb2.STREAM_AUDIT: Stream.AUDIT,
@@ -86,7 +86,7 @@ def answer(request: service_pb.SubmitAnnotationRequest, *, annotator: str) -> An
     (region,) = request.regions
     if region.WhichOneof("part") != "whole":
         raise NoRegion("the region names no part of the sample: set `whole`")
-    return Answer(annotator=annotator, text=region.label, time_spent=_time_spent(request))
+    return Answer(annotator=annotator, class_name=region.label, time_spent=_time_spent(request))
 
 
 def label_task(task: LabelTask) -> pb.LabelTask:
@@ -124,7 +124,7 @@ def annotation(annotation: Annotation, *, label_task_id: str) -> pb.Annotation:
         annotation_id=annotation.id,
         label_task_id=label_task_id,
         annotator=annotation.annotator,
-        regions=[_whole(annotation.text)],
+        regions=[_whole(annotation.class_name)],
         create_time=timestamp(annotation.created_at),
     )
 
@@ -137,7 +137,7 @@ def label(label: Label, *, task: LabelTask) -> pb.Label:
         project_id=task.project_id,
         sample_id=task.sample_id,
         label_set_version=task.label_set_version,
-        regions=[_whole(label.text)],
+        regions=[_whole(label.class_name)],
         annotation_ids=label.annotation_ids,
         answers=label.answers,
         agreement=label.agreement,
@@ -165,15 +165,15 @@ def timestamp(at: datetime) -> Timestamp:
     return message
 
 
-def _whole(text: str) -> pb.Region:
-    return pb.Region(whole=pb.Whole(), label=text)
+def _whole(class_name: str) -> pb.Region:
+    return pb.Region(whole=pb.Whole(), label=class_name)
 
 
 def _time_spent(request: service_pb.SubmitAnnotationRequest) -> timedelta | None:
     if not request.HasField("time_spent"):
         return None
     duration: Duration = request.time_spent
-    spent = timedelta(seconds=duration.seconds, microseconds=duration.nanos // 1000)
-    if not timedelta() <= spent <= _MAX_TIME_SPENT:
-        raise InvalidInput(f"time_spent must be between 0 and an hour, got {spent}")
-    return spent
+    spent_s = duration.seconds + duration.nanos / 1e9  # a timedelta does not hold every Duration
+    if not 0 <= spent_s <= _MOST_SPENT_S:
+        raise InvalidInput(f"time_spent must be between 0 and an hour, got {spent_s:g} s")
+    return timedelta(seconds=spent_s)

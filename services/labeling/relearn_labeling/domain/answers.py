@@ -17,7 +17,7 @@ class Answer:
     """What an annotator says: the class of the whole sample, and how long it took if told."""
 
     annotator: str
-    text: str
+    class_name: str
     time_spent: timedelta | None = None
 
 
@@ -37,14 +37,14 @@ def submit(
         NotInLabelSet: a class the project does not have.
     """
     lease = _held_lease(task, answer.annotator, now)
-    if answer.text not in classes:
-        message = f"{answer.text!r} is no class of project {task.project_id!r}"
-        raise NotInLabelSet(message, label=answer.text, label_set_version=str(task.label_set_version))
+    if answer.class_name not in classes:
+        message = f"{answer.class_name!r} is no class of project {task.project_id!r}"
+        raise NotInLabelSet(message, label=answer.class_name, label_set_version=str(task.label_set_version))
     annotation = Annotation(
         id=annotation_id,
         annotator=answer.annotator,
         slot=lease.slot,
-        text=answer.text,
+        class_name=answer.class_name,
         time_spent=answer.time_spent,
         created_at=now,
     )
@@ -67,15 +67,15 @@ def decide(task: LabelTask, *, label_id: str, now: datetime) -> tuple[LabelTask,
     A majority for the label that stands keeps its id (with the new answers counted); another one replaces it. A dispute
     takes nothing back: the label that stood goes on standing, while the task says that it is disputed.
     """
-    text = majority(task.annotations)
-    if text is None:
+    class_name = majority(task.annotations)
+    if class_name is None:
         disputed = _settled(task, state=State.DISPUTED, label=task.label, now=now)
         return disputed, (Disputed(task=disputed, at=now),)
-    known = task.label if task.label is not None and task.label.text == text else None
+    known = task.label if task.label is not None and task.label.class_name == class_name else None
     label = Label(
         id=known.id if known else label_id,
-        text=text,
-        annotation_ids=tuple(annotation.id for annotation in task.annotations if annotation.text == text),
+        class_name=class_name,
+        annotation_ids=tuple(annotation.id for annotation in task.annotations if annotation.class_name == class_name),
         answers=len(task.annotations),
         accepted_at=known.accepted_at if known else now,
     )
@@ -98,12 +98,14 @@ def majority(annotations: Sequence[Annotation]) -> str | None:
     """The class that more than half of the answers give, if any."""
     if not annotations:
         return None
-    text, votes = Counter(annotation.text for annotation in annotations).most_common(1)[0]
-    return text if 2 * votes > len(annotations) else None
+    class_name, votes = Counter(annotation.class_name for annotation in annotations).most_common(1)[0]
+    return class_name if 2 * votes > len(annotations) else None
 
 
 def is_abandoned(task: LabelTask, *, seen: Collection[str], patience: timedelta, now: datetime) -> bool:
     """Whether a task with answers waits for nobody: untouched for `patience`, and nobody left to ask.
+
+    Who gave it back has been asked.
 
     Args:
         seen: annotators who asked for work in the project within `patience`.
@@ -113,7 +115,7 @@ def is_abandoned(task: LabelTask, *, seen: Collection[str], patience: timedelta,
         and bool(task.annotations)
         and not task.live_leases(now)
         and now - task.updated_at >= patience
-        and all(task.is_answered_by(annotator) for annotator in seen)
+        and all(task.was_put_to(annotator) for annotator in seen)
     )
 
 

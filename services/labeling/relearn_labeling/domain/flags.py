@@ -10,18 +10,20 @@ from relearn_labeling.domain.errors import InvalidFlag
 from relearn_labeling.domain.facts import Fact, Opened
 from relearn_labeling.domain.tasks import Flag, LabelTask, Policy, State, task_id
 
+MOST_FLAG_BYTES = 800 * 1024
+"""Of all flags of one task: each of its events copies them whole, and must hold its answers beside them."""
+
 
 def flag_task(
     task: LabelTask | None, flag: Flag, *, label_set_version: int, policy: Policy, now: datetime
 ) -> tuple[LabelTask, tuple[Fact, ...]]:
     """The flag's task: a new one, or one more reason on the one there is.
 
-    A settled task reopens exactly when the flag raises its overlap above the one it was settled under; otherwise its
-    outcome is told again, so that the flag is settled too and no answer is spent. A flag that the task has already
-    changes nothing.
+    A settled task that has fewer answers than the flag wants reopens; otherwise its outcome is told again, so that the
+    flag is settled too and no answer is spent. A flag that the task has already changes nothing.
 
     Raises:
-        InvalidFlag: the sample belongs to another project.
+        InvalidFlag: the sample belongs to another project, or the task has as many flags as an event can hold.
     """
     if not flag.sample_id.startswith(f"{flag.project_id}/sample/"):
         raise InvalidFlag(f"sample {flag.sample_id!r} is none of project {flag.project_id!r}", flag_id=flag.id)
@@ -30,8 +32,10 @@ def flag_task(
         return created, (Opened(task=created, flag_id=flag.id, created=True),)
     if any(known.id == flag.id for known in task.flags):
         return task, ()
+    if sum(len(known.content) for known in (*task.flags, flag)) > MOST_FLAG_BYTES:
+        raise InvalidFlag(f"label task {task.id} has {len(task.flags)} flags, no event can hold more", flag_id=flag.id)
     overlap = max(task.overlap, policy.overlap(flag.stream))
-    state = State.OPEN if overlap > task.overlap else task.state
+    state = State.OPEN if len(task.annotations) < overlap else task.state
     joined = replace(task, flags=(*task.flags, flag), overlap=overlap, state=state, updated_at=now)
     opened = Opened(task=joined, flag_id=flag.id, created=False)
     if state is State.OPEN:

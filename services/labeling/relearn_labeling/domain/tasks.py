@@ -84,7 +84,7 @@ class Annotation:
     id: str
     annotator: str
     slot: int
-    text: str
+    class_name: str
     time_spent: timedelta | None
     created_at: datetime
 
@@ -99,7 +99,7 @@ class Label:
     """
 
     id: str
-    text: str
+    class_name: str
     annotation_ids: tuple[str, ...]
     answers: int
     accepted_at: datetime
@@ -153,6 +153,11 @@ class LabelTask:
     def is_answered_by(self, annotator: str) -> bool:
         """Whether the annotator has used a slot."""
         return any(annotation.annotator == annotator for annotation in self.annotations)
+
+    def was_put_to(self, annotator: str) -> bool:
+        """Whether the annotator has answered it, or given it back since it was last settled."""
+        lease = self.lease_of(annotator)
+        return self.is_answered_by(annotator) or (lease is not None and lease.ended is LeaseEnd.RETURNED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

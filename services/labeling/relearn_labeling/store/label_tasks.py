@@ -25,7 +25,7 @@ class LabelTasks:
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
-        self._leases: dict[str, frozenset[Lease]] = {}  # as they are in the database, by task
+        self._known: dict[str, LabelTask] = {}  # as they are in the database
 
     async def of(self, sample_id: str, label_set_version: int) -> LabelTask | None:
         """The one task of a sample in a label set, locked; None when there is none yet."""
@@ -99,29 +99,30 @@ class LabelTasks:
         await self._save_parts(task)
 
     async def _save_parts(self, task: LabelTask) -> None:
-        """Flags and annotations only grow; leases come, end and go; a label's counts follow its answers."""
-        await self._save_leases(task)
-        await self._insert_new(flags, rows.of_flags(task))
-        await self._insert_new(annotations, rows.of_annotations(task))
-        if task.label is not None:
+        """Writes the differences only.
+
+        Flags and annotations only grow; leases come, end and go; a label's counts follow its answers.
+        """
+        known = self._known.get(task.id)
+        await self._save_leases(task, known=known.leases if known else ())
+        await self._insert(flags, rows.of_flags(task)[len(known.flags) if known else 0 :])
+        await self._insert(annotations, rows.of_annotations(task)[len(known.annotations) if known else 0 :])
+        if task.label is not None and (known is None or task.label != known.label):
             new = insert(labels).values(rows.of_label(task.label, task.id))
             update = {"annotation_ids": new.excluded.annotation_ids, "answers": new.excluded.answers}
             await self._connection.execute(new.on_conflict_do_update(index_elements=["label_id"], set_=update))
+        self._known[task.id] = task
 
-    async def _insert_new(self, table: sa.Table, values: Sequence[Mapping[str, Any]]) -> None:
+    async def _insert(self, table: sa.Table, values: Sequence[Mapping[str, Any]]) -> None:
         if values:
-            key = [column.name for column in table.primary_key]
-            await self._connection.execute(insert(table).values(values).on_conflict_do_nothing(index_elements=key))
+            await self._connection.execute(insert(table).values(values))
 
-    async def _save_leases(self, task: LabelTask) -> None:
-        """Writes the differences only, ends before beginnings: a slot is free before it is taken."""
-        known, wanted = self._leases.get(task.id, frozenset()), frozenset(task.leases)
-        if gone := [lease.annotator for lease in known - wanted]:
+    async def _save_leases(self, task: LabelTask, *, known: Sequence[Lease]) -> None:
+        """Ends before beginnings: a slot is free before it is taken."""
+        if gone := [lease.annotator for lease in known if lease not in task.leases]:
             where = (leases.c.label_task_id == task.id) & leases.c.annotator.in_(gone)
             await self._connection.execute(sa.delete(leases).where(where))
-        if fresh := wanted - known:
-            await self._connection.execute(insert(leases).values(rows.of_leases(task, fresh)))
-        self._leases[task.id] = wanted
+        await self._insert(leases, rows.of_leases(task, [lease for lease in task.leases if lease not in known]))
 
     async def _one(self, query: sa.Select[Any]) -> LabelTask | None:
         loaded = await self._load(await self._rows(query))
@@ -152,7 +153,7 @@ class LabelTasks:
             )
             for row in found
         ]
-        self._leases.update({task.id: frozenset(task.leases) for task in tasks})
+        self._known.update({task.id: task for task in tasks})
         return tasks
 
     async def _parts(self, query: sa.Select[Any]) -> defaultdict[str, list[Mapping[str, Any]]]:

@@ -37,21 +37,24 @@ class Queue:
         """The first task in the queue's order that the annotator can take, locked; None when there is none.
 
         Tasks that the annotator gave back come last. A task that a flag is joining at this moment is passed over unless
-        nothing else is left. The queue is locked.
+        no other one is left beside it. The queue is locked.
         """
         free = label_tasks.c.overlap - label_tasks.c.answers > _live_leases_of_task(now)
-        answered = _exists(annotations, annotations.c.annotator == annotator)
-        returned = _exists(leases, (leases.c.annotator == annotator) & (leases.c.ended == LeaseEnd.RETURNED.value))
-        query = (
-            sa.select(label_tasks.c.label_task_id)
-            .where(_open(project_id), free, ~answered)
-            .order_by(returned, label_tasks.c.rank, label_tasks.c.created_at, label_tasks.c.label_task_id)
-            .limit(1)
-        )
-        found = await self._connection.execute(query.with_for_update(of=label_tasks, skip_locked=True))
-        if (task_id := found.scalar_one_or_none()) is None:
-            task_id = (await self._connection.execute(query.with_for_update(of=label_tasks))).scalar_one_or_none()
-        return task_id
+        returned = _returned_by(annotator)
+        # two queries and not one that sorts by `returned`: each walks the queue's index and stops at its first task
+        for whose in (~returned, returned):
+            query = (
+                sa.select(label_tasks.c.label_task_id)
+                .where(_open(project_id), free, ~_answered_by(annotator), whose)
+                .order_by(label_tasks.c.rank, label_tasks.c.created_at, label_tasks.c.label_task_id)
+                .limit(1)
+            )
+            for passes_over_locked in (True, False):
+                locked = query.with_for_update(of=label_tasks, skip_locked=passes_over_locked)
+                task_id: str | None = (await self._connection.execute(locked)).scalar_one_or_none()
+                if task_id is not None:
+                    return task_id
+        return None
 
     async def task_in_hand(self, project_id: str, annotator: str, *, now: datetime) -> str | None:
         """The task that the annotator holds a live lease of."""
@@ -76,12 +79,12 @@ class Queue:
         return done.rowcount
 
     async def abandoned(self, project_id: str, *, untouched_since: datetime, now: datetime, limit: int) -> list[str]:
-        """Open tasks with answers that nothing has touched since, and that nobody seen since could answer; candidates,
-        not locked: the domain's rule decides.
+        """Open tasks with answers that nothing has touched since, and that nobody seen since is left to answer;
+        candidates, not locked: the domain's rule decides.
         """
         here = (annotators.c.project_id == project_id) & (annotators.c.seen_at > untouched_since)
-        theirs = _exists(annotations, annotations.c.annotator == annotators.c.annotator)
-        left_to_ask = sa.exists().where(here, ~theirs).correlate(label_tasks)
+        answered, returned = _answered_by(annotators.c.annotator), _returned_by(annotators.c.annotator)
+        left_to_ask = sa.exists().where(here, ~answered, ~returned).correlate(label_tasks)
         query = (
             sa.select(label_tasks.c.label_task_id)
             .where(_open(project_id), label_tasks.c.answers > 0, label_tasks.c.updated_at <= untouched_since)
@@ -130,6 +133,14 @@ class Queue:
 
 def _open(project_id: str) -> sa.ColumnElement[bool]:
     return (label_tasks.c.project_id == project_id) & (label_tasks.c.state == State.OPEN.value)
+
+
+def _answered_by(annotator: str | sa.Column[str]) -> sa.Exists:
+    return _exists(annotations, annotations.c.annotator == annotator)
+
+
+def _returned_by(annotator: str | sa.Column[str]) -> sa.Exists:
+    return _exists(leases, (leases.c.annotator == annotator) & (leases.c.ended == LeaseEnd.RETURNED.value))
 
 
 def _exists(table: sa.Table, where: sa.ColumnElement[bool]) -> sa.Exists:

@@ -92,7 +92,7 @@ def of_annotations(task: LabelTask) -> list[dict[str, Any]]:
             "label_task_id": task.id,
             "annotator": annotation.annotator,
             "slot": annotation.slot,
-            "text": annotation.text,
+            "class_name": annotation.class_name,
             "time_spent": annotation.time_spent,
             "created_at": annotation.created_at,
         }
@@ -105,7 +105,7 @@ def of_label(label: Label, label_task_id: str) -> dict[str, Any]:
     return {
         "label_id": label.id,
         "label_task_id": label_task_id,
-        "text": label.text,
+        "class_name": label.class_name,
         "annotation_ids": list(label.annotation_ids),
         "answers": label.answers,
         "accepted_at": label.accepted_at,
@@ -139,7 +139,7 @@ def _annotation(row: Row) -> Annotation:
         id=row["annotation_id"],
         annotator=row["annotator"],
         slot=row["slot"],
-        text=row["text"],
+        class_name=row["class_name"],
         time_spent=row["time_spent"],
         created_at=row["created_at"],
     )
@@ -148,7 +148,7 @@ def _annotation(row: Row) -> Annotation:
 def _label(row: Row) -> Label:
     return Label(
         id=row["label_id"],
-        text=row["text"],
+        class_name=row["class_name"],
         annotation_ids=tuple(row["annotation_ids"]),
         answers=row["answers"],
         accepted_at=row["accepted_at"],

@@ -56,7 +56,7 @@ annotations = sa.Table(
     sa.Column("label_task_id", sa.Text, nullable=False),
     sa.Column("annotator", sa.Text, nullable=False),
     sa.Column("slot", sa.SmallInteger, nullable=False),
-    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("class_name", sa.Text, nullable=False),
     sa.Column("time_spent", sa.Interval),
     sa.Column("created_at", _TIME, nullable=False),
 )
@@ -66,7 +66,7 @@ labels = sa.Table(
     metadata,
     sa.Column("label_id", sa.Text, primary_key=True),
     sa.Column("label_task_id", sa.Text, nullable=False),
-    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("class_name", sa.Text, nullable=False),
     sa.Column("annotation_ids", sa.ARRAY(sa.Text), nullable=False),
     sa.Column("answers", sa.Integer, nullable=False),
     sa.Column("accepted_at", _TIME, nullable=False),

@@ -142,6 +142,10 @@ class World:
         task = (await self.next_task(annotator)).label_task
         return await self.submit(annotator, task.label_task_id, text)
 
+    async def release(self, annotator: str, label_task_id: str, request_id: str = "") -> pb.ReleaseTaskResponse:
+        request = pb.ReleaseTaskRequest(label_task_id=label_task_id, request_id=request_id or new_id())
+        return await self.stub(annotator).ReleaseTask(request)
+
     async def collect(self, message_type: Any, n: int, deadline_s: float = 20) -> list[Any]:
         return await collect(self.kafka, message_type, n, deadline_s)
 

@@ -17,11 +17,6 @@ def sample_of(response: pb.NextTaskResponse) -> str:
     return response.label_task.sample_id.removeprefix("clothes/sample/")
 
 
-async def release(labeling, annotator: str, label_task_id: str, request_id: str = ""):
-    request = pb.ReleaseTaskRequest(label_task_id=label_task_id, request_id=request_id or new_id())
-    return await labeling.stub(annotator).ReleaseTask(request)
-
-
 async def test_the_most_valuable_task_comes_first_and_the_older_one_among_equals(clothes):
     await clothes.flagged(
         flag("1", AUDIT, sample="everyday"),
@@ -147,7 +142,7 @@ async def test_a_released_task_is_free_for_others_and_last_for_who_gave_it_back(
     await clothes.flagged(flag("1"), flag("2", sample="b"))
     task = (await clothes.next_task("ann")).label_task
 
-    await release(clothes, "ann", task.label_task_id)
+    await clothes.release("ann", task.label_task_id)
 
     assert sample_of(await clothes.next_task("ann")) == "b"
     assert sample_of(await clothes.next_task("ben")) == "a"
@@ -156,10 +151,10 @@ async def test_a_released_task_is_free_for_others_and_last_for_who_gave_it_back(
 async def test_releasing_a_task_again_with_the_same_request_id_changes_nothing(clothes):
     await clothes.flagged(flag("1"))
     task, request_id = (await clothes.next_task("ann")).label_task, new_id()
-    await release(clothes, "ann", task.label_task_id, request_id)
+    await clothes.release("ann", task.label_task_id, request_id)
     await clothes.next_task("ann")
 
-    await release(clothes, "ann", task.label_task_id, request_id)
+    await clothes.release("ann", task.label_task_id, request_id)
 
     assert (await clothes.next_task("ben")).none_reason == "ALL_LEASED_OR_ANSWERED_BY_YOU"
 
@@ -169,9 +164,9 @@ async def test_only_its_holder_releases_a_task(clothes):
     task = (await clothes.next_task("ann")).label_task
 
     async with refused(FAILED, "TASK_NOT_ASSIGNED"):
-        await release(clothes, "ben", task.label_task_id)
+        await clothes.release("ben", task.label_task_id)
     async with refused(grpc.StatusCode.NOT_FOUND, "TASK_NOT_FOUND"):
-        await release(clothes, "ann", "no-task")
+        await clothes.release("ann", "no-task")
 
 
 async def test_a_paused_project_still_has_its_human_work_done(labeling):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 
 import grpc
 import pytest
-from labeling_world import AUDIT, SELECTED, flag, project, refused, submission
+from labeling_world import AUDIT, DISAGREEMENT, SELECTED, flag, project, refused, submission
 
 from relearn.labeling.v1 import events_pb2 as events_pb
 from relearn.labeling.v1 import label_task_pb2
-from relearn_runtime import new_id
+from relearn_labeling import jobs
+from relearn_labeling.store import Transaction
+from relearn_runtime import Store, database, new_id
 from relearn_runtime.testing import eventually
 
 FAILED, INVALID = grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.INVALID_ARGUMENT
@@ -135,8 +136,13 @@ async def test_a_cap_that_was_lowered_after_the_lease_holds(labeling):
 async def test_a_task_that_waits_for_nobody_is_decided_by_the_answers_there_are(labeling):
     await labeling.apply(project(patience_s=600))
     await labeling.flagged(flag("one", AUDIT), flag("two", AUDIT, sample="b"), flag("none", AUDIT, sample="c"))
+    await labeling.flagged(flag("broken", DISAGREEMENT, sample="d"))
+    await labeling.answer("ann", "boot")  # "d", which is settled first and can't be
+    await labeling.sql("update flags set content = '\\xff' where flag_id = 'broken'")
     await labeling.answer("ann", "boot")  # "a"
     await labeling.answer("ann", "boot")  # "b"
+    returned = (await labeling.next_task("ben")).label_task.label_task_id  # "d"
+    await labeling.release("ben", returned)
     await labeling.answer("ben", "bag")  # "a"
     await labeling.answer("ben", "boot")  # "b"
     assert await labeling.task_state("a") == "open"
@@ -148,6 +154,20 @@ async def test_a_task_that_waits_for_nobody_is_decided_by_the_answers_there_are(
     assert (accepted.message.label.sample_id, accepted.message.label.answers) == ("clothes/sample/b", 2)
     assert closed.message.label_task.sample_id == "clothes/sample/a"
     assert await labeling.task_state("c") == "open"
+    assert await labeling.task_state("d") == "open"
+
+
+async def test_a_task_that_somebody_gave_back_is_not_held_open_by_them(labeling):
+    await labeling.apply(project(patience_s=600))
+    await labeling.flagged(flag("flag-1", DISAGREEMENT), flag("flag-2", SELECTED, sample="b"))
+    await labeling.answer("ann", "boot")
+    await labeling.release("ben", (await labeling.next_task("ben")).label_task.label_task_id)
+    labeling.clock.advance(seconds=599)
+    await labeling.answer("ben", "bag")  # "b": ben works on
+
+    labeling.clock.advance(seconds=2)
+
+    await eventually(lambda: is_accepted(labeling))
 
 
 async def test_a_task_waits_on_while_somebody_who_could_answer_is_around_though_the_cap_refuses_them(labeling):
@@ -159,12 +179,18 @@ async def test_a_task_waits_on_while_somebody_who_could_answer_is_around_though_
         await labeling.next_task("ben")
 
     labeling.clock.advance(seconds=200)  # the task is untouched for 700 s, ben was there 200 s ago
-    await labeling.flagged(flag("later", sample="b"))
-    await asyncio.sleep(0.5)  # several sweeps; nothing marks that a sweep found nothing
+    await settle_abandoned_tasks(labeling)
     assert await labeling.task_state("a") == "open"
 
     labeling.clock.advance(seconds=401)
     await eventually(lambda: is_accepted(labeling))
+
+
+async def settle_abandoned_tasks(labeling) -> None:
+    """One pass of the job."""
+    store = Store(database(labeling.database_url), Transaction)
+    await jobs.settle_abandoned_tasks(store, new_id=new_id, now=labeling.clock)
+    await store.database.close()
 
 
 async def is_accepted(labeling) -> bool:

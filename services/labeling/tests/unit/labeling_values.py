@@ -50,7 +50,7 @@ def answered(task: LabelTask, **answers: str) -> LabelTask:
     for annotator, text in answers.items():
         task, _, _ = submit(
             leased(task, annotator),
-            Answer(annotator=annotator, text=text),
+            Answer(annotator=annotator, class_name=text),
             classes=CLASSES,
             annotation_id=f"annotation-{annotator}",
             label_id=f"label-by-{annotator}",

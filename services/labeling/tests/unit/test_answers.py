@@ -9,7 +9,7 @@ from labeling_values import CLASSES, NOW, POLICY, answered, at, flag, leased, ta
 
 from relearn_labeling.domain.answers import Answer, decide, is_abandoned, majority, submit
 from relearn_labeling.domain.errors import LeaseExpired, NotInLabelSet, TaskClosed, TaskNotAssigned
-from relearn_labeling.domain.facts import Accepted, Answered, Disputed, Superseded
+from relearn_labeling.domain.facts import Accepted, Answered, Disputed, Opened, Superseded
 from relearn_labeling.domain.flags import flag_task
 from relearn_labeling.domain.slots import return_task
 from relearn_labeling.domain.tasks import LabelTask, Policy, State, Stream
@@ -18,7 +18,7 @@ HOUR = timedelta(hours=1)
 
 
 def give(known: LabelTask, annotator: str, text: str, seconds: float = 1):
-    answer = Answer(annotator=annotator, text=text)
+    answer = Answer(annotator=annotator, class_name=text)
     return submit(known, answer, classes=CLASSES, annotation_id="annotation", label_id="new-label", now=at(seconds))
 
 
@@ -32,7 +32,7 @@ def test_the_only_answer_wanted_becomes_the_label():
 
     assert accepted.state is State.ACCEPTED
     assert accepted.label is not None
-    assert (accepted.label.id, accepted.label.text, accepted.label.agreement) == ("new-label", "boot", 1.0)
+    assert (accepted.label.id, accepted.label.class_name, accepted.label.agreement) == ("new-label", "boot", 1.0)
     assert facts[1] == Accepted(task=accepted, label=accepted.label, repeated=False)
     assert (accepted.revision, accepted.leases, annotation.slot) == (1, (), 1)
 
@@ -138,10 +138,20 @@ def test_a_task_without_any_answer_waits_for_ever():
     assert not is_abandoned(task(), seen=set(), patience=HOUR, now=at(10**6))
 
 
-def test_an_abandoned_task_is_settled_by_the_answers_there_are_and_stays_so_for_flags_of_the_same_overlap():
-    accepted, facts = decide(answered(task(flag(1, Stream.AUDIT)), ann="boot"), label_id="late", now=at(3600))
+def test_who_gave_a_task_back_is_not_left_to_ask():
+    returned = return_task(leased(answered(task(flag(1, Stream.AUDIT)), ann="boot"), "ben"), "ben", now=NOW)
 
-    told, more = flag_task(accepted, flag(2, Stream.AUDIT), label_set_version=1, policy=POLICY, now=at(3601))
+    assert is_abandoned(returned, seen={"ann", "ben"}, patience=HOUR, now=at(3600))
+    assert not is_abandoned(returned, seen={"ann", "ben", "cat"}, patience=HOUR, now=at(3600))
+    assert not is_abandoned(leased(returned, "ben", seconds=9), seen={"ben"}, patience=HOUR, now=at(3600))
 
-    assert (accepted.state, len(facts)) == (State.ACCEPTED, 1)
-    assert (told.state, more[1].repeated) == (State.ACCEPTED, True)
+
+@pytest.mark.parametrize("answers", [{"ann": "boot"}, {"ann": "boot", "ben": "bag"}])
+def test_an_abandoned_task_is_settled_by_the_answers_there_are_and_reopens_for_a_flag_that_wants_more(answers):
+    settled, facts = decide(answered(task(flag(1, Stream.AUDIT)), **answers), label_id="late", now=at(3600))
+
+    reopened, more = flag_task(settled, flag(2, Stream.AUDIT), label_set_version=1, policy=POLICY, now=at(3601))
+
+    assert (settled.state is not State.OPEN, len(facts)) == (True, 1)
+    assert (reopened.state, reopened.label) == (State.OPEN, settled.label)
+    assert [type(fact) for fact in more] == [Opened]

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from labeling_values import POLICY, answered, at, flag, task
+from labeling_values import NOW, POLICY, answered, at, flag, task
 
+from relearn.monitoring.v1 import flag_pb2
 from relearn_labeling.domain.errors import InvalidFlag
 from relearn_labeling.domain.facts import Accepted, Disputed, Opened
-from relearn_labeling.domain.flags import flag_task
+from relearn_labeling.domain.flags import MOST_FLAG_BYTES, flag_task
 from relearn_labeling.domain.tasks import LabelTask, Policy, State, Stream, task_id
+from relearn_labeling.publish import event
+from relearn_runtime.envelope import encode
 
 
 def join(known: LabelTask, *args, policy: Policy = POLICY, **kwargs):
@@ -85,6 +88,22 @@ def test_a_disputed_task_tells_its_dispute_again_for_a_flag_of_the_same_overlap(
     assert (told.state, told.revision) == (State.DISPUTED, 2)
     assert [type(fact) for fact in facts] == [Opened, Disputed]
     assert told.waiting_flags == ()
+
+
+def test_a_task_takes_no_more_flags_than_each_of_its_events_can_copy():
+    long = [replace(flag(n), content=flag_pb2.Flag(reason="x" * 1000).SerializeToString()) for n in range(900)]
+    fit = MOST_FLAG_BYTES // len(long[0].content)
+    full = replace(task(long[0]), flags=tuple(long[: fit - 1]))
+    full, facts = flag_task(full, long[fit - 1], label_set_version=1, policy=POLICY, now=at(0))
+
+    with pytest.raises(InvalidFlag, match="no event can hold more"):
+        flag_task(full, long[fit], label_set_version=1, policy=POLICY, now=at(0))
+    disputed = answered(replace(full, overlap=2), ann="boot", ben="bag")
+    accepted = answered(replace(full, overlap=15), **{f"annotator-{n}": "boot" for n in range(15)})
+
+    outcomes = [Disputed(task=disputed, at=NOW), Accepted(task=accepted, label=accepted.label, repeated=False)]
+    for fact in [*facts, *outcomes]:
+        assert encode(event(fact), id="e", time=NOW).key == full.id.encode()
 
 
 def test_a_sample_of_another_project_is_refused():

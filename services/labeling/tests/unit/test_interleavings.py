@@ -60,7 +60,7 @@ class Labeling(RuleBasedStateMachine):
         if task is None:
             return
         self.answers += 1
-        answer = Answer(annotator=annotator, text=text)
+        answer = Answer(annotator=annotator, class_name=text)
         ids = {"annotation_id": f"annotation-{self.answers}", "label_id": f"label-{self.answers}"}
         held = any(lease.annotator == annotator for lease in task.live_leases(self.now))
         try:
@@ -127,7 +127,7 @@ class Labeling(RuleBasedStateMachine):
             if task.state is State.ACCEPTED:
                 assert isinstance(outcomes[-1], Accepted)
                 assert task.label is not None
-                assert majority(task.annotations) == task.label.text
+                assert majority(task.annotations) == task.label.class_name
                 assert set(task.label.annotation_ids) <= {a.id for a in task.annotations}
             if task.state is State.DISPUTED:
                 assert isinstance(outcomes[-1], Disputed)

@@ -82,10 +82,11 @@ def test_an_annotator_is_shown_a_task_without_flags():
     assert whole.why != blind.why
 
 
-def test_a_negative_time_is_refused():
+@pytest.mark.parametrize("seconds", [-1, 3601, 10**15, -(10**15)])
+def test_a_time_that_nobody_spends_is_refused(seconds):
     whole = label_task_pb2.Region(whole=label_task_pb2.Whole(), label="boot")
     request = service_pb.SubmitAnnotationRequest(regions=[whole])
-    request.time_spent.seconds = -1
+    request.time_spent.seconds = seconds
 
     with pytest.raises(InvalidInput, match="between 0 and an hour"):
         wire.answer(request, annotator="ann")

@@ -57,7 +57,7 @@ _TABLES = (
         label_task_id text not null references label_tasks,
         annotator text not null,
         slot smallint not null check (slot > 0),
-        text text not null,
+        class_name text not null,
         time_spent interval,
         created_at timestamptz not null,
         unique (label_task_id, slot),
@@ -65,7 +65,7 @@ _TABLES = (
     """create table labels (
         label_id text primary key,
         label_task_id text not null references label_tasks,
-        text text not null,
+        class_name text not null,
         annotation_ids text[] not null,
         answers integer not null,
         accepted_at timestamptz not null)""",
