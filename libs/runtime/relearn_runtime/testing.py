@@ -57,7 +57,19 @@ async def collect(kafka: KafkaAddress, message_type: type[M], n: int, deadline_s
     Raises:
         NotInTime: there were fewer.
     """
-    return await asyncio.to_thread(_read, kafka, message_type, n, deadline_s)
+    events = await asyncio.to_thread(_read, kafka, message_type, n, deadline_s)
+    if len(events) < n:
+        raise NotInTime(f"{len(events)} of {n} {message_type.DESCRIPTOR.full_name} within {deadline_s:g} s")
+    return events
+
+
+async def collect_all(kafka: KafkaAddress, message_type: type[M], deadline_s: float = 30.0) -> list[Event[M]]:
+    """Every distinct event of a type that is on its topic by now; in order per key.
+
+    Raises:
+        NotInTime: the topic could not be read to its end.
+    """
+    return await asyncio.to_thread(_read, kafka, message_type, None, deadline_s)
 
 
 async def eventually(predicate: Callable[[], T | Awaitable[T]], deadline_s: float = 30.0) -> T:
@@ -101,17 +113,25 @@ def _produce(kafka: KafkaAddress, record: Record) -> None:
     assert not refused, f"{topic}: {refused}"
 
 
-def _read(kafka: KafkaAddress, message_type: type[M], n: int, deadline_s: float) -> list[Event[M]]:
+def _read(kafka: KafkaAddress, message_type: type[M], n: int | None, deadline_s: float) -> list[Event[M]]:
+    """The first n events by the deadline, or those up to the end of the topic."""
     topic = topic_of(message_type)
     settings = consumer_settings(kafka.bootstrap_servers, group=f"test-{uuid4()}", client_id="relearn-test")
-    consumer = Consumer(settings | {"enable.auto.commit": False})
+    consumer = Consumer(settings | {"enable.auto.commit": False, "enable.partition.eof": n is None})
     consumer.assign([TopicPartition(kafka.topic_prefix + topic.name, p, 0) for p in range(topic.partitions)])
     events: dict[tuple[str, str], Event[M]] = {}
+    unread = set(range(topic.partitions))
     give_up = time.monotonic() + deadline_s
     try:
-        while len(events) < n and time.monotonic() < give_up:
+        while unread and (n is None or len(events) < n):
+            if time.monotonic() > give_up:
+                break
             received = consumer.poll(0.1)
-            if received is None or received.error():
+            if received is None:
+                continue
+            if (error := received.error()) is not None:
+                if error.code() == KafkaError._PARTITION_EOF:
+                    unread.discard(received.partition())
                 continue
             record = record_of(received)
             with suppress(MalformedEvent):  # what a test sent on purpose
@@ -120,6 +140,6 @@ def _read(kafka: KafkaAddress, message_type: type[M], n: int, deadline_s: float)
                     events.setdefault((event.source, event.id), event)  # a relay that was killed publishes again
     finally:
         consumer.close()
-    if len(events) < n:
-        raise NotInTime(f"{len(events)} of {n} {message_type.DESCRIPTOR.full_name} within {deadline_s:g} s")
+    if n is None and unread:
+        raise NotInTime(f"partitions {sorted(unread)} of {topic.name} were not read within {deadline_s:g} s")
     return list(events.values())

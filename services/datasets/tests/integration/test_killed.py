@@ -16,7 +16,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from relearn.datasets.v1.events_pb2 import VersionCommitted
-from relearn_runtime.testing import collect, eventually, publish
+from relearn_runtime.testing import collect_all, eventually, publish
 
 LABELS = 120
 KILLS = 4
@@ -90,7 +90,7 @@ async def test_each_label_is_committed_once_however_often_the_service_is_killed(
     assert [number for number, _ in commits] == list(range(1, len(commits) + 1))
     assert await world.sql("select (counts ->> 'train/selected')::int from heads") == [(LABELS,)]
     await eventually(lambda: outbox_is_empty(world), deadline_s=30)
-    told = {event.id: event.message for event in await all_events(world, len(commits))}
+    told = {event.id: event.message for event in await collect_all(world.kafka, VersionCommitted)}
     assert Counter(m.dataset_version.number for m in told.values()) == {n: 1 for n, _ in commits}
     named = Counter(label_id for message in told.values() for label_id in message.label_ids)
     assert named == {f"label-{number}": 1 for number in range(LABELS)}
@@ -98,14 +98,3 @@ async def test_each_label_is_committed_once_however_often_the_service_is_killed(
 
 async def outbox_is_empty(world) -> bool:
     return await world.sql("select 1 from outbox limit 1") == []
-
-
-async def all_events(world, least: int):
-    """Every VersionCommitted; a kill between publishing and deleting sends one again, under the same id."""
-    events = await collect(world.kafka, VersionCommitted, least, 30)
-    for more in range(least + 1, least + KILLS * 20):
-        try:
-            events = await collect(world.kafka, VersionCommitted, more, 1)
-        except AssertionError:
-            break
-    return events

@@ -34,9 +34,9 @@ def flag_task(
         return task, ()
     if sum(len(known.content) for known in (*task.flags, flag)) > MOST_FLAG_BYTES:
         raise InvalidFlag(f"label task {task.id} has {len(task.flags)} flags, no event can hold more", flag_id=flag.id)
-    overlap = max(task.overlap, policy.overlap(flag.stream))
-    state = State.OPEN if len(task.annotations) < overlap else task.state
-    joined = replace(task, flags=(*task.flags, flag), overlap=overlap, state=state, updated_at=now)
+    wanted = policy.overlap(flag.stream)
+    state = State.OPEN if len(task.annotations) < wanted else task.state
+    joined = replace(task, flags=(*task.flags, flag), overlap=max(task.overlap, wanted), state=state, updated_at=now)
     opened = Opened(task=joined, flag_id=flag.id, created=False)
     if state is State.OPEN:
         return joined, (opened,)

@@ -12,6 +12,7 @@ import grpc
 import pytest
 import sqlalchemy as sa
 from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1.health_pb2_grpc import HealthStub
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from relearn.labeling.v1 import label_task_pb2
@@ -125,6 +126,9 @@ class World:
 
     def operations(self) -> OperationsServiceStub:
         return OperationsServiceStub(self._channel("engineer", "engineer"))
+
+    def health(self) -> HealthStub:
+        return HealthStub(self._channel("engineer", "engineer"))
 
     def _channel(self, subject: str, role: str) -> grpc.aio.Channel:
         if subject not in self.channels:

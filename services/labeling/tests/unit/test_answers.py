@@ -155,3 +155,11 @@ def test_an_abandoned_task_is_settled_by_the_answers_there_are_and_reopens_for_a
     assert (settled.state is not State.OPEN, len(facts)) == (True, 1)
     assert (reopened.state, reopened.label) == (State.OPEN, settled.label)
     assert [type(fact) for fact in more] == [Opened]
+
+
+def test_an_abandoned_task_has_enough_answers_for_a_flag_that_wants_no_more():
+    settled, _ = decide(answered(task(flag(1, Stream.AUDIT)), ann="boot"), label_id="late", now=at(3600))
+
+    told, more = flag_task(settled, flag(2, Stream.SELECTED), label_set_version=1, policy=POLICY, now=at(3601))
+
+    assert (told.state, more[1].repeated) == (State.ACCEPTED, True)
