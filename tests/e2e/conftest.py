@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 
 import pytest
-from demo import Demo, run
+from demo import Demo, run, stack_of
 
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """The demo, run once; its stack is up."""
-    finished = run(tmp_path_factory.mktemp("demo"), seed=0)
-    yield finished
-    finished.local("down")
+    folder = tmp_path_factory.mktemp("demo")
+    try:
+        yield run(folder, seed=0)
+    finally:
+        stack_of(folder).down()

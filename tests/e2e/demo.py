@@ -8,7 +8,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ledger import Ledger
+from fashion_demo.books import Books
+from fashion_demo.timeline import happened_in
+
+RUN_S = 900.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """The local stack of a demo."""
+
+    home: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment in which `relearn` means this stack."""
+        return os.environ | {"RELEARN_HOME": str(self.home)}
+
+    def pid(self, name: str) -> int | None:
+        """Process id of one of its processes; None while it is down."""
+        try:
+            stack = json.loads((self.home / "stack.json").read_text())
+        except FileNotFoundError:
+            return None
+        running = (p["pid"] for p in stack["processes"] if p["name"] == name and p["state"] == "running")
+        return next(running, None)
+
+    def down(self) -> None:
+        """Stop all of it, whatever state it is in."""
+        subprocess.run([sys.executable, "-m", "relearn_local", "down"], env=self.environment, check=True, timeout=180)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,9 +48,9 @@ class Demo:
     output: str
 
     @property
-    def home(self) -> Path:
-        """RELEARN_HOME of its stack."""
-        return self.folder / "stack"
+    def stack(self) -> Stack:
+        """Where it ran."""
+        return stack_of(self.folder)
 
     @property
     def report(self) -> dict[str, Any]:
@@ -31,28 +59,18 @@ class Demo:
         return content
 
     @property
-    def ledger(self) -> Ledger:
+    def books(self) -> Books:
         """Its events."""
-        return Ledger.read(self.folder / "events.jsonl")
-
-    def local(self, *arguments: str) -> str:
-        """Run a command of the local stack on its stack."""
-        return subprocess.check_output(
-            [sys.executable, "-m", "relearn_local", *arguments], env=self.environment, text=True
-        )
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """Environment in which `relearn` means its stack."""
-        return os.environ | {"RELEARN_HOME": str(self.home)}
+        return Books(events=happened_in(self.folder / "events.jsonl"))
 
 
-def command(folder: Path, *, seed: int) -> list[str]:
-    """The demo's command line; leaves the stack running."""
-    return [sys.executable, "-m", "fashion_demo", "--keep", f"--seed={seed}", f"--folder={folder}"]
+def stack_of(folder: Path) -> Stack:
+    """The stack of the demo in that folder."""
+    return Stack(home=folder / "stack")
 
 
 def run(folder: Path, *, seed: int) -> Demo:
-    """Run it to its end."""
-    done = subprocess.run(command(folder, seed=seed), capture_output=True, text=True, timeout=900)
-    return Demo(folder=folder, exit_code=done.returncode, output=done.stdout + done.stderr)
+    """Run it to its end, and leave its stack running: take that down whatever happens."""
+    command = [sys.executable, "-m", "fashion_demo", "--keep", f"--seed={seed}", f"--folder={folder}"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=RUN_S)
+    return Demo(folder=folder, exit_code=done.returncode, output=done.stdout)

@@ -4,23 +4,30 @@ python -m fashion_demo [--seed 0] [--rate 100] [--keep]
 """
 
 import argparse
+import fcntl
 import json
 import os
 import sys
 import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from fashion_demo.evaluation import evaluate
-from fashion_demo.outcome import Outcome, write_json
-from fashion_demo.report import accuracy_rows, since_change_rows, write_html
+from fashion_demo.outcome import Outcome, write_failure, write_json
+from fashion_demo.report import write_html
 from fashion_demo.stack import Processes
-from fashion_demo.story import PROJECT, Story, StoryStuck
+from fashion_demo.story import PROJECT, Story
+from fashion_demo.summary import show
 from fashion_demo.telling import Teller, teller
 from fashion_demo.timeline import Timeline
 from relearn_client import Relearn
+
+RESULTS = ("product.jsonl", "events.jsonl", "routes.json", "report.html", "report.json")
+INTERRUPTED = 130
 
 
 def main() -> int:
@@ -32,32 +39,62 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="leave the stack running")
     options = parser.parse_args()
     folder: Path = options.folder.resolve()
-    home = folder / "stack"
     folder.mkdir(parents=True, exist_ok=True)
-    for old in ("product.jsonl", "report.html", "report.json"):
-        (folder / old).unlink(missing_ok=True)
-    processes = Processes(home=home, logs=folder / "logs")
+    with _alone(folder) as alone:
+        if not alone:
+            print(f"a demo runs in {folder} already", file=sys.stderr)
+            return 1
+        for old in RESULTS:
+            (folder / old).unlink(missing_ok=True)
+        return _run(folder, rate=options.rate, seed=options.seed, keep=options.keep)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[bool]:
+    """Whether this is the only demo in the folder; a second one would pull the stack from under the first."""
+    with (folder / "demo.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def _run(folder: Path, *, rate: float, seed: int, keep: bool) -> int:
+    """The story with all that may go wrong: whatever happens is said in words, and everything is stopped."""
+    start = time.monotonic()
+    home, logs = folder / "stack", folder / "logs"
+    processes = Processes(home=home, logs=logs)
     told = teller()
     try:
-        outcome = _tell(told, processes, folder=folder, rate=options.rate, seed=options.seed)
-    except (StoryStuck, RuntimeError) as problem:
-        told.close()
-        print(f"\n{problem}\n\nLogs: {folder / 'logs'} and {home / 'logs'}", file=sys.stderr)
-        return 1
+        outcome = _tell(told, processes, folder=folder, rate=rate, seed=seed)
+        duration_s = time.monotonic() - start
+        write_json(outcome, folder / "report.json", duration_s=duration_s)
+        write_html(outcome, folder / "report.html", duration_s=duration_s)
+        told.done()
+    except (Exception, KeyboardInterrupt) as problem:
+        told.failed()
+        interrupted = isinstance(problem, KeyboardInterrupt)
+        reason = "interrupted" if interrupted else str(problem) or repr(problem)
+        (logs / "demo.log").write_text(traceback.format_exc())
+        write_failure(reason, folder / "report.json", duration_s=time.monotonic() - start)
+        print(f"\n{reason}\n\nLogs: {logs} and {home / 'logs'}\nstopping", file=sys.stderr)
+        return INTERRUPTED if interrupted else 1
     finally:
-        told.close()
         processes.stop_all()
-        if not options.keep:
+        if not keep:
             processes.local("down")
-    _print(outcome, folder=folder, home=home, keep=options.keep)
+    show(outcome, Console(), duration_s=duration_s, report=folder / "report.html")
+    look = "it is running" if keep else "start it again with `relearn up`"
+    print(f"Look around in the demo's stack ({look}): export RELEARN_HOME={os.path.relpath(home)}")
     return 0 if outcome.closed else 1
 
 
 def _tell(told: Teller, processes: Processes, *, folder: Path, rate: float, seed: int) -> Outcome:
-    start = time.monotonic()
     told.step("start Kafka, PostgreSQL and the services")
     processes.local("reset", "--yes")
-    processes.local("up")
+    processes.local("up", say=told.progress)
     with Relearn(home=folder / "stack") as relearn:
         timeline = Timeline(relearn, project=PROJECT, path=folder / "events.jsonl")
         story = Story(
@@ -70,12 +107,10 @@ def _tell(told: Teller, processes: Processes, *, folder: Path, rate: float, seed
             seed=seed,
         )
         story.run()
-        told.step("measure both champions on held-out pictures")
-        outcome = evaluate(story, duration_s=time.monotonic() - start)
         timeline.stop()
+        told.step("measure both champions on held-out pictures")
+        outcome = evaluate(story)
         _write_routes(relearn, folder / "routes.json")
-    write_json(outcome, folder / "report.json")
-    write_html(outcome, folder / "report.html")
     return outcome
 
 
@@ -90,38 +125,6 @@ def _write_routes(relearn: Relearn, path: Path) -> None:
         for change in relearn.routes(PROJECT)
     ]
     path.write_text(json.dumps(changes, indent=2) + "\n")
-
-
-def _print(outcome: Outcome, *, folder: Path, home: Path, keep: bool) -> None:
-    """The table at the end."""
-    console = Console()
-    accuracy = Table("accuracy", "with 95 % interval", "pictures")
-    for row in accuracy_rows(outcome):
-        accuracy.add_row(*row)
-    console.print(accuracy)
-    spending = Table("stream", "labels", "answers")
-    for spent in outcome.spending:
-        spending.add_row(spent.stream, str(spent.labels), str(spent.answers))
-    console.print(spending)
-    since = Table("since the camera was turned", "")
-    for name, seconds in since_change_rows(outcome):
-        since.add_row(name, seconds)
-    console.print(since)
-    console.print(f"\nrelearn trace {outcome.traced_prediction}", highlight=False)
-    for line in outcome.trace:
-        console.print(line, highlight=False, markup=False)
-    console.print()
-    for check in outcome.checks:
-        console.print(
-            f"{'✓' if check.passed else '✗'} {check.name}: {check.detail}",
-            style="green" if check.passed else "red",
-            markup=False,
-        )
-    verdict = "The loop closed" if outcome.closed else "The loop did not close"
-    console.print(f"\n{verdict} in {outcome.duration_s:.0f} s. Report: {folder / 'report.html'}")
-    look = "it is running" if keep else "start it again with `relearn up`"
-    shown = os.path.relpath(home)
-    console.print(f"Look around in the demo's stack ({look}): export RELEARN_HOME={shown}")
 
 
 if __name__ == "__main__":

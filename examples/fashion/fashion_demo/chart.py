@@ -3,20 +3,31 @@
 from collections.abc import Callable, Sequence
 from html import escape
 
-from fashion_demo.outcome import Moment, Point
+from fashion_demo.intervals import Share
+from fashion_demo.outcome import Moment, Phase, Point
 
-WIDTH, HEIGHT = 960, 420
-LEFT, RIGHT, TOP, BOTTOM = 52, 20, 118, 40
-ROWS = 6  # rows of event names above the curve, so that near ones do not overlap
-ROW_HEIGHT = 17
+WIDTH, HEIGHT = 1000, 440
+LEFT, RIGHT, TOP, BOTTOM = 78, 156, 110, 56
+LETTER = 7.6  # width of a letter, about
+ROWS = 4  # of names of moments, above the names of the phases
+ROW_HEIGHT = 19
+SHOWN = {  # moments that are named in the picture, by what they are called there
+    "turned": "camera turned",
+    "alert": "alert",
+    "first_task": "first task",
+    "confirmed": "alert confirmed",
+    "gate_2": "gate step 2",
+    "finished": "new champion",
+}
 
 
-def accuracy_chart(points: Sequence[Point], moments: Sequence[Moment]) -> str:
-    """Two curves (with the loop and without it) and the moments of the story, marked.
+def accuracy_chart(points: Sequence[Point], moments: Sequence[Moment], phases: Sequence[Phase]) -> str:
+    """Two curves (with the loop and without it) over what the loop was busy with, and the moments, named.
 
     Args:
-        points: in order of time; their intervals are drawn as a band.
+        points: in order of time; their intervals are drawn as bands.
         moments: in order of time.
+        phases: in order of time, not overlapping.
 
     Returns:
         One `<svg>` element without outside references.
@@ -24,26 +35,36 @@ def accuracy_chart(points: Sequence[Point], moments: Sequence[Moment]) -> str:
     last_s = max((p.at_s for p in points), default=1.0)
 
     def x(at_s: float) -> float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * at_s / last_s
+        return LEFT + (WIDTH - LEFT - RIGHT) * min(at_s, last_s) / last_s
 
     def y(accuracy: float) -> float:
         return TOP + (HEIGHT - TOP - BOTTOM) * (1 - accuracy)
 
-    live = [(x(p.at_s), y(p.live.value)) for p in points if p.live.n]
-    without = [(x(p.at_s), y(p.without_loop.value)) for p in points if p.without_loop.n]
-    band = [(x(p.at_s), y(p.live.upper)) for p in points if p.live.n]
-    band += [(x(p.at_s), y(p.live.lower)) for p in reversed(points) if p.live.n]
-    parts = [
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" xmlns="http://www.w3.org/2000/svg">',
-        "<title>Accuracy of the product's answers over time</title>",
-        *_axes(x=x, y=y, last_s=last_s),
-        f'<polygon class="band" points="{_points(band)}"/>',
-        f'<polyline class="without" points="{_points(without)}"/>',
-        f'<polyline class="live" points="{_points(live)}"/>',
-        *_markers([(x(m.at_s), m) for m in moments if m.at_s <= last_s]),
-        "</svg>",
-    ]
-    return "\n".join(parts)
+    return "\n".join(
+        [
+            f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" xmlns="http://www.w3.org/2000/svg">',
+            "<title>Accuracy of the product's answers over time</title>",
+            *_phases(phases, x),
+            *_axes(x=x, y=y, last_s=last_s),
+            *_curve("without", "loop switched off", [(x(p.at_s), p.without_loop) for p in points], y),
+            *_curve("live", "with the loop", [(x(p.at_s), p.live) for p in points], y),
+            *_moments(moments, x),
+            "</svg>",
+        ]
+    )
+
+
+def _phases(phases: Sequence[Phase], x: Callable[[float], float]) -> list[str]:
+    lines = []
+    for phase in phases:
+        left, right = x(phase.from_s), x(phase.to_s)
+        lines.append(
+            f'<rect class="phase {phase.name}" x="{left:.1f}" width="{right - left:.1f}" y="{TOP}"'
+            f' height="{HEIGHT - TOP - BOTTOM}"/>'
+            f'<text class="phase" x="{(left + right) / 2:.1f}" y="{TOP - 8}" text-anchor="middle">'
+            f"{escape(phase.name)}<title>{phase.to_s - phase.from_s:.0f} s</title></text>"
+        )
+    return lines
 
 
 def _axes(*, x: Callable[[float], float], y: Callable[[float], float], last_s: float) -> list[str]:
@@ -52,27 +73,58 @@ def _axes(*, x: Callable[[float], float], y: Callable[[float], float], last_s: f
         lines.append(
             f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(share):.1f}"'
             f' y2="{y(share):.1f}"/>'
-            f'<text class="tick" x="{LEFT - 8}" y="{y(share) + 4:.1f}" text-anchor="end">'
+            f'<text class="tick" x="{LEFT - 8}" y="{y(share) + 5:.1f}" text-anchor="end">'
             f"{share:.0%}</text>"
         )
     step = next(s for s in (10, 20, 30, 60, 120, 600) if last_s / s <= 12 or s == 600)
     for at_s in range(0, int(last_s) + 1, step):
         lines.append(
-            f'<text class="tick" x="{x(at_s):.1f}" y="{HEIGHT - BOTTOM + 20}" text-anchor="middle">{at_s} s</text>'
+            f'<text class="tick" x="{x(at_s):.1f}" y="{HEIGHT - BOTTOM + 20}" text-anchor="middle">{at_s}</text>'
         )
-    return lines
+    middle_x, middle_y = (LEFT + WIDTH - RIGHT) / 2, (y(0) + y(1)) / 2
+    return [
+        *lines,
+        f'<text class="axis" x="{middle_x:.1f}" y="{HEIGHT - 10}" text-anchor="middle">'
+        "seconds since the product started</text>",
+        f'<text class="axis" transform="translate(18 {middle_y:.1f}) rotate(-90)" text-anchor="middle">'
+        "accuracy of 100 answers</text>",
+    ]
 
 
-def _markers(placed: Sequence[tuple[float, Moment]]) -> list[str]:
+def _curve(kind: str, name: str, shares: Sequence[tuple[float, Share]], y: Callable[[float], float]) -> list[str]:
+    """A line in its band, with its name at the right end."""
+    if not shares:
+        return []
+    band = [(at_x, y(share.upper)) for at_x, share in shares]
+    band += [(at_x, y(share.lower)) for at_x, share in reversed(shares)]
+    end_x, end = shares[-1]
+    return [
+        f'<polygon class="band {kind}" points="{_points(band)}"/>',
+        f'<polyline class="curve {kind}" points="{_points([(at_x, y(share.value)) for at_x, share in shares])}"/>',
+        f'<text class="name {kind}" x="{end_x + 8:.1f}" y="{y(end.value) + 4:.1f}">{escape(name)}</text>',
+    ]
+
+
+def _moments(moments: Sequence[Moment], x: Callable[[float], float]) -> list[str]:
+    """Hairlines with names, each in the first row where it does not run into its neighbour."""
     lines = []
-    for number, (at_x, moment) in enumerate(placed):
-        at_y = 14 + ROW_HEIGHT * (number % ROWS)
-        anchor, offset = ("end", -4) if at_x > WIDTH * 0.72 else ("start", 4)
+    free = [0.0] * ROWS  # where each row is free again
+    for moment in moments:
+        at_x = x(moment.at_s)
+        if moment.key.startswith("canary_"):
+            lines.append(
+                f'<line class="step" x1="{at_x:.1f}" x2="{at_x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}">'
+                f"<title>{escape(moment.name)}</title></line>"
+            )
+        if moment.key not in SHOWN:
+            continue
+        row = next((row for row in range(ROWS) if free[row] <= at_x), ROWS - 1)
+        free[row] = at_x + LETTER * (len(SHOWN[moment.key]) + 1)
+        at_y = 14 + ROW_HEIGHT * row
         lines.append(
-            f'<line class="moment" x1="{at_x:.1f}" x2="{at_x:.1f}" y1="{at_y - 10}"'
-            f' y2="{HEIGHT - BOTTOM}"/>'
-            f'<text class="moment" x="{at_x + offset:.1f}" y="{at_y}" text-anchor="{anchor}">'
-            f"{escape(moment.name)}<title>{escape(moment.detail)}</title></text>"
+            f'<line class="moment" x1="{at_x:.1f}" x2="{at_x:.1f}" y1="{at_y - 10}" y2="{HEIGHT - BOTTOM}"/>'
+            f'<text class="moment" x="{at_x + 5:.1f}" y="{at_y}">'
+            f"{escape(SHOWN[moment.key])}<title>{escape(moment.detail)}</title></text>"
         )
     return lines
 

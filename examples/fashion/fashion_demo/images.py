@@ -48,6 +48,5 @@ def unpack(part: str, folder: Path, archive: Path = ARCHIVE) -> int:
     for picture in found:
         path = folder / picture.name
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            path.write_bytes(picture.content)
+        path.write_bytes(picture.content)
     return len(found)

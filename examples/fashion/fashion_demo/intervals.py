@@ -1,17 +1,18 @@
-"""Shares with their 95 % intervals."""
+"""Shares and differences of shares with their 95 % intervals."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 Z = 1.96  # 95 %, two-sided
+DRAWS = 2000  # of a bootstrap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """A share of `n` things, with its interval."""
+    """A share of `n` things, or a difference of two shares of them, with its interval."""
 
     value: float
     lower: float
@@ -19,7 +20,11 @@ class Share:
     n: int
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.lower:.3f}, {self.upper:.3f}]"
+        return f"{self.value:.1%} [{100 * self.lower:.1f}, {100 * self.upper:.1f}]"
+
+    def in_points(self) -> str:
+        """The same of a difference between two shares."""
+        return f"{100 * self.value:.1f} points [{100 * self.lower:.1f}, {100 * self.upper:.1f}]"
 
 
 def share(right: Sequence[bool] | np.ndarray) -> Share:
@@ -36,28 +41,41 @@ def share(right: Sequence[bool] | np.ndarray) -> Share:
     return Share(value=p, lower=max(0.0, middle - half), upper=min(1.0, middle + half), n=n)
 
 
+def lost(*, before: np.ndarray, after: np.ndarray, seed: int) -> Share:
+    """What one version lost against another on the same pictures; negative where it gained.
+
+    Args:
+        before: [n] bool, right answers of the one.
+        after: [n] bool, of the other, same pictures.
+        seed: of the bootstrap over pairs.
+    """
+    return _over_pictures(lambda means: means[0] - means[1], [before, after], seed=seed)
+
+
 def recovered(*, old_clean: np.ndarray, old_shifted: np.ndarray, new_shifted: np.ndarray, seed: int) -> Share:
     """Share of the lost accuracy that the new version brought back.
 
-    (new on shifted - old on shifted) / (old on clean - old on shifted), with a bootstrap interval
-    over the pictures.
+    (new on shifted - old on shifted) / (old on clean - old on shifted).
 
     Args:
         old_clean: [n] bool, right answers of the old version under the old camera.
         old_shifted: [n] bool, of the old version under the new camera, same pictures.
         new_shifted: [n] bool, of the new version under the new camera, same pictures.
-        seed: of the bootstrap.
+        seed: of the bootstrap over pictures.
     """
-    n = len(old_clean)
-    rights = np.stack([old_clean, old_shifted, new_shifted]).astype(np.float64)
 
     def ratio(means: np.ndarray) -> np.ndarray:
-        lost = np.maximum(means[0] - means[1], 1e-9)
-        found: np.ndarray = (means[2] - means[1]) / lost
+        found: np.ndarray = (means[2] - means[1]) / np.maximum(means[0] - means[1], 1e-9)
         return found
 
+    return _over_pictures(ratio, [old_clean, old_shifted, new_shifted], seed=seed)
+
+
+def _over_pictures(statistic: Callable[[np.ndarray], np.ndarray], rights: Sequence[np.ndarray], *, seed: int) -> Share:
+    """A statistic of means with a bootstrap interval over the pictures, which all of `rights` share."""
+    table = np.stack(rights).astype(np.float64)  # [k, n]
+    n = table.shape[1]
     generator = np.random.default_rng(seed)
-    draws = np.stack([rights[:, generator.integers(0, n, n)].mean(axis=1) for _ in range(1000)], axis=1)
-    lower, upper = np.quantile(ratio(draws), [0.025, 0.975])
-    value = float(ratio(rights.mean(axis=1)))
-    return Share(value=value, lower=float(lower), upper=float(upper), n=n)
+    draws = np.stack([table[:, generator.integers(0, n, n)].mean(axis=1) for _ in range(DRAWS)], axis=1)  # [k, draws]
+    lower, upper = np.quantile(statistic(draws), [0.025, 0.975])
+    return Share(value=float(statistic(table.mean(axis=1))), lower=float(lower), upper=float(upper), n=n)

@@ -6,21 +6,61 @@ from pathlib import Path
 
 from fashion_demo.intervals import Share
 
-RECOVERED_AT_LEAST = 0.75
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldOut:
+    """Both champions under both cameras, on the same pictures, which nobody has seen before.
+
+    Attributes:
+        recovered: share of the accuracy lost with the new camera that the last champion brought back.
+        lost: what the last champion is worse under the old camera, picture by picture.
+    """
+
+    first_old_camera: Share
+    first_new_camera: Share
+    last_old_camera: Share
+    last_new_camera: Share
+    recovered: Share
+    lost: Share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """A stretch of traffic: its answers, and their accuracy over distinct pictures."""
+
+    name: str
+    answers: int
+    accuracy: Share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """Something that happened, in seconds since the product started."""
+    """Something that happened.
 
-    at_s: float
+    Attributes:
+        at_s: seconds since the product started.
+        after_s: seconds since the camera was turned.
+    """
+
+    key: str
     name: str
+    at_s: float
+    after_s: float
     detail: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """A part of the story, in seconds since the product started."""
+
+    name: str
+    from_s: float
+    to_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """Accuracy of one stretch of traffic, with the loop and without it."""
+    """Accuracy of a hundred answers, with the loop and without it."""
 
     at_s: float
     live: Share
@@ -29,7 +69,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamSpending:
-    """What one stream cost."""
+    """What one stream cost since the camera was turned."""
 
     stream: str
     labels: int
@@ -47,19 +87,19 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """Everything the report shows."""
+    """Everything the report shows.
+
+    Attributes:
+        learned_from: selected labels in the dataset version that the last champion was trained on.
+    """
 
     seed: int
-    duration_s: float
-    before: Share
-    during: Share
-    after: Share
-    recovered: Share
-    old_camera_before: Share
-    old_camera_after: Share
+    held_out: HeldOut
+    traffic: tuple[Stretch, ...]
     spending: tuple[StreamSpending, ...]
-    since_change_s: dict[str, float]
+    learned_from: int
     moments: tuple[Moment, ...]
+    phases: tuple[Phase, ...]
     points: tuple[Point, ...]
     checks: tuple[Check, ...]
     traced_prediction: str
@@ -70,8 +110,23 @@ class Outcome:
         """Whether the loop closed: every check passed."""
         return all(check.passed for check in self.checks)
 
+    @property
+    def labels(self) -> int:
+        """Labels bought since the camera was turned."""
+        return sum(spent.labels for spent in self.spending)
 
-def write_json(outcome: Outcome, path: Path) -> None:
-    """The machine-readable report: the fields of `Outcome`, and `closed`."""
-    content = {"closed": outcome.closed} | asdict(outcome)
+    @property
+    def answers(self) -> int:
+        """Human answers that these labels took."""
+        return sum(spent.answers for spent in self.spending)
+
+
+def write_json(outcome: Outcome, path: Path, *, duration_s: float) -> None:
+    """The machine-readable report: whether the loop closed, how long all of it took, and the fields of `Outcome`."""
+    content = {"closed": outcome.closed, "duration_s": duration_s} | asdict(outcome)
     path.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def write_failure(reason: str, path: Path, *, duration_s: float) -> None:
+    """The same of a story that has no outcome."""
+    path.write_text(json.dumps({"closed": False, "duration_s": duration_s, "reason": reason}, indent=2) + "\n")

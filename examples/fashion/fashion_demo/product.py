@@ -3,7 +3,7 @@
     python -m fashion_demo.product --url HOST:PORT --model NAME --rate 100 --seed 0 --log FILE
 
 It reads its orders from standard input: `camera turned` (from now on, pictures come from the
-turned camera) and `stop`. Every answer is one JSON line in the log.
+turned camera); it stops when that closes. Every answer is one JSON line in the log.
 """
 
 import argparse
@@ -38,15 +38,13 @@ class Product:
         self._turned = threading.Event()
 
     def run(self, orders: TextIO) -> None:
-        """Send until told to stop."""
+        """Send until there are no more orders to come."""
         senders = [threading.Thread(target=self._send_all) for _ in range(SENDERS)]
         for sender in senders:
             sender.start()
         for order in orders:
             if order.strip() == "camera turned":
                 self._turned.set()
-            if order.strip() == "stop":
-                break
         self._stopped.set()
         for sender in senders:
             sender.join()
@@ -68,6 +66,7 @@ class Product:
             "time": time.time(),
             "number": number,
             "turned": turned,
+            "picture": picture.name,
             "sha256": hashlib.sha256(content).hexdigest(),
             "truth": picture.label,
         }

@@ -13,6 +13,7 @@ class Answer:
     time: float
     number: int
     turned: bool
+    picture: str
     sha256: str
     truth: str
     answer: str
@@ -49,6 +50,7 @@ def _answer(line: dict[str, Any]) -> Answer:
         time=line["time"],
         number=line["number"],
         turned=line["turned"],
+        picture=line["picture"],
         sha256=line["sha256"],
         truth=line["truth"],
         answer=line.get("answer", ""),

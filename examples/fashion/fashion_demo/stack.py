@@ -1,18 +1,24 @@
 """The processes around the story: the stack itself, the product, the annotators."""
 
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
 STOP_S = 15.0
 
 
+class CommandFailed(Exception):
+    """A command of the local stack, or a process beside it, failed; the message has what it said."""
+
+
 class Processes:
-    """Starts processes and stops all of them, by process id."""
+    """Starts processes and stops all of them, by process id.
+
+    Each has its standard input from us and ends when that closes: so none outlives the demo, however the demo ends.
+    """
 
     def __init__(self, *, home: Path, logs: Path) -> None:
         self._environment = os.environ | {"RELEARN_HOME": str(home)}
@@ -20,23 +26,27 @@ class Processes:
         self._running: dict[str, subprocess.Popen[str]] = {}
         logs.mkdir(parents=True, exist_ok=True)
 
-    def local(self, *arguments: str) -> None:
-        """Run one command of the local stack (`up`, `down`, `reset --yes`) to its end."""
-        done = subprocess.run(
-            [sys.executable, "-m", "relearn_local", *arguments],
-            env=self._environment,
-            text=True,
-            capture_output=True,
-        )
-        if done.returncode != 0:
-            said = (done.stdout + done.stderr).strip()
-            raise RuntimeError(f"relearn {' '.join(arguments)} failed:\n{said}")
+    def local(self, *arguments: str, say: Callable[[str], None] = lambda _: None) -> str:
+        """Run one command of the local stack (`up`, `down`, `reset --yes`) to its end; returns what it printed.
 
-    def output(self, *arguments: str) -> str:
-        """What one command of the local stack prints."""
-        return subprocess.check_output(
-            [sys.executable, "-m", "relearn_local", *arguments], env=self._environment, text=True
-        ).strip()
+        Args:
+            say: gets each line as it comes.
+
+        Raises:
+            CommandFailed: with what it printed.
+        """
+        command = [sys.executable, "-m", "relearn_local", *arguments]
+        lines = []
+        with subprocess.Popen(
+            command, env=self._environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ) as process:
+            for line in process.stdout or ():
+                lines.append(line.rstrip())
+                say(lines[-1])
+        printed = "\n".join(lines).strip()
+        if process.returncode != 0:
+            raise CommandFailed(f"relearn {' '.join(arguments)} failed:\n{printed}")
+        return printed
 
     def start(self, name: str, module: str, arguments: Sequence[str], *, token: str | None = None) -> None:
         """Start `python -m module arguments`; what it says goes to its log."""
@@ -64,21 +74,16 @@ class Processes:
             if process.poll() is not None:
                 log = self._logs / f"{name}.log"
                 tail = "\n".join(log.read_text().splitlines()[-10:])
-                raise RuntimeError(f"{name} ended with {process.returncode}, see {log}:\n{tail}")
+                raise CommandFailed(f"{name} ended with {process.returncode}, see {log}:\n{tail}")
 
     def stop(self, name: str) -> None:
-        """Stop one process and wait for it."""
+        """Close a process's standard input and wait for its end; end it by force when it does not come."""
         process = self._running.pop(name)
-        process.send_signal(signal.SIGTERM)
         try:
-            process.wait(STOP_S)
+            process.communicate(timeout=STOP_S)  # closes its standard input
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
-
-    def finish(self, name: str) -> None:
-        """Wait for a process that was told to stop."""
-        self._running.pop(name).wait(STOP_S)
+            process.communicate()
 
     def stop_all(self) -> None:
         """Stop whatever runs."""

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from fashion_demo.books import Books
 from fashion_demo.images import unpack
 from fashion_demo.product_log import ProductLog
 from fashion_demo.stack import Processes
 from fashion_demo.telling import Teller
 from fashion_demo.timeline import Happened, Timeline
 from fashion_demo.traffic import Traffic
-from relearn_client import Relearn
+from relearn_client import Relearn, Unavailable
 
 PROJECT = "fashion"
 PROJECT_FILE = Path(__file__).parent.parent / "project.yaml"
@@ -25,7 +26,7 @@ T = TypeVar("T")
 
 
 class StoryStuck(Exception):
-    """A step did not happen in time; says what each stage waits for."""
+    """The story can't go on: a step did not happen in time, or the loop decided otherwise; says why."""
 
 
 @dataclass(kw_only=True)
@@ -65,6 +66,7 @@ class Story:
         self.shadow()
         self.canary()
         self.quiet()
+        self.come_to_rest()
 
     def import_samples(self) -> None:
         """A project and its first labels."""
@@ -72,22 +74,24 @@ class Story:
         self.relearn.apply_project(PROJECT_FILE)
         labeled = self.folder / "labeled"
         unpack("labeled", labeled)
-        done = self.relearn.import_folder(
-            PROJECT,
-            labeled,
-            on_progress=lambda sent, total: self.teller.progress(f"{sent} of {total}"),
+        try:
+            self._import(labeled)
+        except Unavailable:  # an import that broke off left nothing behind, so the same again is right
+            self._import(labeled)
+        version = self._wait(lambda: self.timeline.all("VersionCommitted"), "the first dataset version")[0]
+        counts = version.message["dataset_version"]["counts"]
+        self.teller.note(f"{counts['train']} to train, {counts['validation']} to validate")
+
+    def _import(self, folder: Path) -> None:
+        self.relearn.import_folder(
+            PROJECT, folder, on_progress=lambda sent, total: self.teller.progress(f"{sent} of {total}")
         )
-        if done.version is None:
-            raise StoryStuck("the import changed nothing: the stack is not a fresh one")
-        counts = done.version.counts
-        self.teller.note(f"{done.version.dataset_version_id}: {counts.train} to train, {counts.validation} to validate")
 
     def first_champion(self) -> None:
         """The first study, and its winner serves."""
         self.teller.step("the first study")
-        self._tell_runs(until="ModelVersionJudged")
-        judged = self._wait(lambda: self.timeline.all("ModelVersionJudged"), "the gate's word")
-        self.teller.note(judged[0].message["judgement"]["reason"])
+        self._tell_runs()
+        self._passed(step=1)
         self._wait(lambda: self.timeline.all("RouteChanged"), "the first route")
 
     def start_product(self) -> None:
@@ -116,7 +120,7 @@ class Story:
                     f"--truth={self.product_log}",
                     f"--seed={self.seed * 1000 + number}",
                 ],
-                token=self.processes.output("tokens", "add", name, "--role", "annotator"),
+                token=self.processes.local("tokens", "add", name, "--role", "annotator"),
             )
 
     def freeze_reference(self) -> None:
@@ -138,27 +142,26 @@ class Story:
         self.teller.step("the camera is turned by 90 degrees")
         self.changed_at = time.time()
         self.processes.tell("product", "camera turned")
-        alert = self._wait(
-            lambda: self.timeline.all("AlertOpened", lambda e: e.time > self.changed_at),
-            "an alert",
-        )[0]
+        alert = self._wait(lambda: self._since("AlertOpened"), "an alert")[0]
         self.teller.note(f"alert after {alert.time - self.changed_at:.1f} s: {_reason(alert)}")
 
     def label(self) -> None:
         """Flags become tasks, annotators answer, audits settle the alert, labels are committed."""
-        self.teller.step("flags become label tasks, annotators answer")
-        imported = len(self.timeline.all("VersionCommitted"))
+        self.teller.step("flags become label tasks, simulated annotators answer")
 
-        def progress() -> list[Happened]:
-            flags = self._since("PredictionFlagged")
+        def since(name: str) -> list[Happened]:
             labels = {e.message["label"]["label_id"] for e in self._since("LabelAccepted")}
-            self.teller.progress(f"{len(labels)} labels for {len(flags)} flags")
-            return self._since("AlertConfirmed")
+            self.teller.progress(f"{len(labels)} labels for {len(self._since('PredictionFlagged'))} flags")
+            return self._since(name)
 
-        confirmed = self._wait(progress, "the alert's confirmation")[0]
-        self.teller.note(f"alert confirmed: {_reason(confirmed)}")
-        self._wait(lambda: (progress(), self._since("StudyStarted"))[1], "a study")
-        for committed in self.timeline.all("VersionCommitted")[imported:]:
+        def confirmed() -> list[Happened]:
+            if refuted := self._since("AlertRefuted"):
+                raise StoryStuck(f"the alert was refuted: {_reason(refuted[0])}")
+            return since("AlertConfirmed")
+
+        self.teller.note(f"alert confirmed: {_reason(self._wait(confirmed, 'the audits of the alert')[0])}")
+        self._wait(lambda: since("StudyStarted"), "a study")
+        for committed in self._since("VersionCommitted"):
             version = committed.message["dataset_version"]
             self.teller.note(f"{version['dataset_version_id']}: {version['message']}")
 
@@ -166,41 +169,40 @@ class Story:
         """One study on old and new labels."""
         study = self._since("StudyStarted")[0].message["study"]
         self.teller.step(f"a study on {study['dataset_version_id']}: {study['reason']}")
-        self._tell_runs(until="StudyFinished")
-        judged = self._wait(lambda: self._judged(step=1), "gate step 1")[0]
-        self.teller.note(f"gate step 1: {judged.message['judgement']['reason']}")
+        self._tell_runs()
+        self._passed(step=1)
 
     def shadow(self) -> None:
         """The challenger runs beside the champion; their disagreements are labeled."""
         self.teller.step("shadow: champion and challenger on the same pictures")
 
-        def compared() -> list[Happened]:
+        def progress() -> None:
             for event in self._since("ShadowCompared")[-1:]:
                 pairs, differ = event.message.get("pairs", 0), event.message.get("disagreements", 0)
-                asked = event.message.get("asked", 0)
-                self.teller.progress(f"{pairs} pairs, {differ} disagreements, {asked} asked")
-            verdicts = ("VERDICT_PASSED", "VERDICT_REJECTED")
-            judged = self._judged(step=2)
-            return [e for e in judged if e.message["judgement"]["verdict"] in verdicts]
+                self.teller.progress(
+                    f"{pairs} pairs, {differ} disagreements, {event.message.get('asked', 0)} of them asked"
+                )
 
-        judged = self._wait(compared, "gate step 2")[0]
-        self.teller.note(f"gate step 2: {judged.message['judgement']['reason']}")
+        self._passed(step=2, meanwhile=progress)
 
     def canary(self) -> None:
         """The challenger gets more and more of the traffic."""
         self.teller.step("canary")
         told = 0
 
-        def finished() -> list[Happened]:
+        def ended() -> list[Happened]:
             nonlocal told
-            changes = self._since("RouteChanged")
-            for change in changes[told:]:
-                self.teller.note(_reason(change))
-            told = len(changes)
-            ends = ("OUTCOME_FINISHED", "OUTCOME_UNDONE")
-            return [change for change in changes if change.message["outcome"] in ends]
+            steps = [e for e in self._since("RouteChanged") if e.message["route"]["phase"] != "PHASE_SHADOW"]
+            for step in steps[told:]:
+                weight = step.message["route"].get("weight_percent")
+                self.teller.note(f"{weight} % of the traffic" if weight else _reason(step))
+            told = len(steps)
+            return [step for step in steps if step.message["outcome"] in ("OUTCOME_FINISHED", "OUTCOME_UNDONE")]
 
-        self.finished_at = self._wait(finished, "the end of the rollout")[0].time
+        end = self._wait(ended, "the end of the rollout")[0]
+        if end.message["outcome"] == "OUTCOME_UNDONE":
+            raise StoryStuck(f"the rollout was undone: {_reason(end)}")
+        self.finished_at = end.time
         resolved = self._wait(lambda: self._since("AlertResolved"), "the alert's end")[0]
         self.teller.note(f"alert resolved: {_reason(resolved)}")
 
@@ -216,36 +218,60 @@ class Story:
             return seen >= QUIET_PREDICTIONS and bool(watched) and watched[0].reference_frozen
 
         self._wait(quiet, "quiet traffic")
-        self.processes.tell("product", "stop")
-        self.processes.finish("product")
+        self.processes.stop("product")
         self.traffic.read()
-        self.teller.note(f"{len(self.traffic.answers)} requests answered")
+        self.teller.note(f"{len(self.traffic.answers)} requests in all")
 
-    def _judged(self, *, step: int) -> list[Happened]:
-        return [event for event in self._since("ModelVersionJudged") if event.message["judgement"]["step"] == step]
+    def come_to_rest(self) -> None:
+        """What the traffic left behind is brought to its end: picks, tasks, labels."""
+        self.teller.step("the last labels are answered and committed")
+        counted = -1
+
+        def at_rest() -> bool:
+            nonlocal counted
+            ends = Books(events=self.timeline.events).open_ends()
+            self.teller.progress(f"{len(ends)} to go" + (f": {ends[0]}" if ends else ""))
+            state = self.relearn.monitoring(PROJECT)
+            before, counted = counted, state.predictions
+            picked = sum(stream.reserved for stream in state.budget.streams.values())
+            return not ends and not picked and counted == before
+
+        self._wait(at_rest, "the last label")
+
+    def _passed(self, *, step: int, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """The gate lets the newest version through this step."""
+
+        def judged() -> list[Happened]:
+            meanwhile()
+            judgements = [
+                event for event in self._since("ModelVersionJudged") if event.message["judgement"]["step"] == step
+            ]
+            for event in judgements:
+                if event.message["judgement"]["verdict"] == "VERDICT_REJECTED":
+                    raise StoryStuck(f"gate step {step} rejected the version: {_gate_reason(event)}")
+            return [event for event in judgements if event.message["judgement"]["verdict"] == "VERDICT_PASSED"]
+
+        passed = self._wait(judged, f"gate step {step}")[0]
+        self.teller.note(f"gate step {step}: {_gate_reason(passed)}")
 
     def _since(self, name: str) -> list[Happened]:
         return self.timeline.all(name, lambda event: event.time >= self.changed_at)
 
-    def _tell_runs(self, *, until: str) -> None:
-        """Tell each run as it ends."""
+    def _tell_runs(self) -> None:
+        """Tell each run as it ends, until the study has a winner."""
         told: set[str] = set()
 
-        def ended() -> bool:
-            runs = self._since("RunFinished") + self._since("RunFailed")
-            for event in runs:
-                run = event.message["run"]
-                if run["run_id"] not in told:
-                    told.add(run["run_id"])
-                    outcome = run.get("failure") or f"objective {run.get('objective', 0):.3f}"
-                    parameters = ", ".join(
-                        f"{p['name']} {p.get('text', p.get('number'))}" for p in run.get("parameters", [])
-                    )
-                    self.teller.note(f"{run['family']}: {outcome} ({parameters})")
+        def finished() -> list[Happened]:
+            for event in self._since("RunFinished") + self._since("RunFailed"):
+                if event.message["run"]["run_id"] not in told:
+                    told.add(event.message["run"]["run_id"])
+                    self.teller.note(_run(event))
             self.teller.progress(f"{len(told)} runs ended")
-            return bool(self._since(until))
+            return self._since("StudyFinished")
 
-        self._wait(ended, "the study's end", deadline_s=400)
+        study = self._wait(finished, "the study's end", deadline_s=400)[0]
+        if "winner" not in study.message:
+            raise StoryStuck("the study has no winner: all of its runs failed")
 
     def _wait(self, condition: Callable[[], T], what: str, *, deadline_s: float = 300) -> T:
         """Until the condition holds; tells the traffic meanwhile."""
@@ -253,13 +279,24 @@ class Story:
         while True:
             self.processes.check()
             self.traffic.read()
-            self.teller.accuracy(self.traffic.curve())
+            self.teller.accuracy(self.traffic.curve)
             if found := condition():
                 return found
             if time.monotonic() > give_up_at:
                 why = "\n".join(str(line) for line in self.relearn.why(PROJECT))
                 raise StoryStuck(f"waited {deadline_s:.0f} s for {what}; the stages say:\n{why}")
             time.sleep(POLL_S)
+
+
+def _run(event: Happened) -> str:
+    run = event.message["run"]
+    outcome = run.get("failure") or f"objective {run.get('objective', 0):.3f}"
+    parameters = ", ".join(f"{p['name']} {p.get('text', p.get('number'))}" for p in run.get("parameters", []))
+    return f"{run['family']}: {outcome} ({parameters})"
+
+
+def _gate_reason(event: Happened) -> str:
+    return str(event.message["judgement"]["reason"])
 
 
 def _reason(event: Happened) -> str:

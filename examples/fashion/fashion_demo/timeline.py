@@ -10,16 +10,25 @@ from typing import Any
 
 from relearn_client import Relearn
 
+Message = dict[str, Any]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Happened:
-    """One event: `name` is the short type ("AlertOpened"), `message` its protobuf JSON."""
+    """One event: `name` is the short type ("AlertOpened"), `time` in seconds since the epoch, `message` its protobuf
+    JSON."""
 
     name: str
     event_id: str
     time: float
     causes: tuple[str, ...]
-    message: dict[str, Any]
+    message: Message
+
+
+def happened_in(path: Path) -> tuple[Happened, ...]:
+    """The events that a timeline wrote down; of a line that is being written only the whole ones."""
+    lines = path.read_bytes().split(b"\n")[:-1]
+    return tuple(Happened(**values | {"causes": tuple(values["causes"])}) for values in map(json.loads, lines))
 
 
 class Timeline:
@@ -33,11 +42,20 @@ class Timeline:
         self._thread = threading.Thread(target=self._follow, name="timeline", daemon=True)
         self._thread.start()
 
-    def all(self, name: str, keep: Callable[[Happened], bool] = lambda _: True) -> list[Happened]:
-        """Events of one name that `keep` wants, in the order they came."""
+    @property
+    def events(self) -> tuple[Happened, ...]:
+        """All events so far, each once, in the order they came.
+
+        Raises:
+            RuntimeError: the events can't be followed any more.
+        """
         if self._problem is not None:
             raise RuntimeError(f"the events cannot be followed any more: {self._problem!r}") from self._problem
-        return [event for event in tuple(self._events) if event.name == name and keep(event)]
+        return tuple(self._events)
+
+    def all(self, name: str, keep: Callable[[Happened], bool] = lambda _: True) -> list[Happened]:
+        """Events of one name that `keep` wants, in the order they came."""
+        return [event for event in self.events if event.name == name and keep(event)]
 
     def stop(self) -> None:
         """Stop following."""

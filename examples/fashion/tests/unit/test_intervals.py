@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from fashion_demo.intervals import recovered, share
+from fashion_demo.intervals import lost, recovered, share
 
 
 def test_wilson_interval_of_eight_out_of_ten():
@@ -28,3 +28,24 @@ def test_half_of_the_loss_back_is_a_half():
 
     assert found.value == pytest.approx(0.5)
     assert found.lower < 0.5 < found.upper
+
+
+def test_a_loss_picture_by_picture_is_surer_than_two_shares():
+    before = np.array([True] * 900 + [False] * 100)
+    after = before.copy()
+    after[:10] = False  # the same pictures right, but for ten
+
+    found = lost(before=before, after=after, seed=0)
+
+    assert found.value == pytest.approx(0.01)
+    assert 0 < found.lower < found.upper < 0.02
+
+
+def test_a_gain_is_a_negative_loss():
+    found = lost(before=np.array([False, False, True, True]), after=np.array([True] * 4), seed=0)
+
+    assert found.value == pytest.approx(-0.5)
+
+
+def test_a_share_is_read_as_percent():
+    assert str(share([True] * 8 + [False] * 2)) == "80.0% [49.0, 94.3]"

@@ -1,59 +1,57 @@
-"""What must hold of the events of a project, whoever was killed when: nothing lost, nothing counted twice.
+"""What must hold of the events of a project, whoever was killed when: nothing lost, nothing counted twice."""
 
-Works on the `events.jsonl` of the demo: one event a line, repeated deliveries already left out.
-"""
-
-import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-Message = dict[str, Any]
+from fashion_demo.timeline import Happened, Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ledger:
-    """Events of one project."""
+class Books:
+    """Events of one project, repeated deliveries already left out, in an order that holds within each topic's key."""
 
-    events: tuple[Message, ...]
-
-    @classmethod
-    def read(cls, path: Path) -> "Ledger":
-        """From the demo's file."""
-        return cls(events=tuple(json.loads(line) for line in path.read_text().splitlines()))
+    events: Sequence[Happened]
 
     def messages(self, name: str) -> Iterator[Message]:
         """Values of the events of one short name."""
-        return (event["message"] for event in self.events if event["name"] == name)
-
-    def named(self, name: str) -> Iterator[Message]:
-        """Whole events of one short name."""
-        return (event for event in self.events if event["name"] == name)
+        return (event.message for event in self.events if event.name == name)
 
     def problems(self) -> list[str]:
-        """Every broken promise, in words; empty when all hold."""
+        """Every broken promise, in words; empty when all hold. These hold at any moment."""
+        return [*self._tasks(), *self._labels(), *self._versions(), *self._champion(), *self._budgets()]
+
+    def open_ends(self) -> list[str]:
+        """What was begun and has not ended, in words: nothing, once all that was flagged has come to rest."""
+        flagged = {flag["flag"]["sample_id"] for flag in self.messages("PredictionFlagged")}
+        tasks = {opened["label_task"]["label_task_id"]: opened["label_task"] for opened in self._opened()}
+        accepted = {event["label"]["label_id"]: event["label_task_id"] for event in self.messages("LabelAccepted")}
+        settled = {*accepted.values(), *(event["label_task_id"] for event in self.messages("LabelTaskClosed"))}
+        superseded = {event["label_id"] for event in self.messages("LabelSuperseded")}
+        committed = set(self._committed())
+        without = flagged - {task["sample_id"] for task in tasks.values()}
         return [
-            *self._tasks(),
-            *self._labels(),
-            *self._versions(),
-            *self._champion(),
-            *self._budgets(),
+            *(f"{sample} was flagged and has no task" for sample in sorted(without)),
+            *(f"task {task_id} was never settled" for task_id in sorted(set(tasks) - settled)),
+            *(f"label {label_id} was never committed" for label_id in sorted(set(accepted) - committed - superseded)),
         ]
+
+    def _opened(self) -> Iterator[Message]:
+        return self.messages("LabelTaskOpened")
+
+    def _committed(self) -> Iterator[str]:
+        return (label_id for version in self.messages("VersionCommitted") for label_id in version.get("label_ids", ()))
 
     def _tasks(self) -> Iterator[str]:
         flagged = {flag["flag"]["sample_id"] for flag in self.messages("PredictionFlagged")}
         flag_ids = Counter(flag["flag"]["flag_id"] for flag in self.messages("PredictionFlagged"))
         tasks: dict[tuple[str, int], set[str]] = {}
-        for opened in self.messages("LabelTaskOpened"):
+        for opened in self._opened():
             task = opened["label_task"]
-            key = (task["sample_id"], task["label_set_version"])
-            tasks.setdefault(key, set()).add(task["label_task_id"])
+            tasks.setdefault((task["sample_id"], task["label_set_version"]), set()).add(task["label_task_id"])
         yield from (f"flag {flag_id} was written {n} times" for flag_id, n in flag_ids.items() if n > 1)
-        yield from (f"{key} has {len(ids)} tasks" for key, ids in tasks.items() if len(ids) > 1)
-        yield from (f"{sample} was flagged and has no task" for sample in flagged - {s for s, _ in tasks})
-        yield from (f"{sample} has a task and no flag" for sample in {s for s, _ in tasks} - flagged)
+        yield from (f"{sample} has {len(ids)} tasks" for (sample, _), ids in tasks.items() if len(ids) > 1)
+        yield from (f"{sample} has a task and no flag" for sample in sorted({s for s, _ in tasks} - flagged))
 
     def _labels(self) -> Iterator[str]:
         accepted: dict[str, set[str]] = {}
@@ -61,14 +59,13 @@ class Ledger:
             label = event["label"]
             accepted.setdefault(label["label_task_id"], set()).add(label["label_id"])
         superseded = {event["label_id"] for event in self.messages("LabelSuperseded")}
-        committed = Counter(
-            label_id for version in self.messages("VersionCommitted") for label_id in version.get("label_ids", ())
-        )
         for task_id, label_ids in accepted.items():
             if len(label_ids - superseded) > 1:
                 yield f"task {task_id} has {len(label_ids - superseded)} labels"
-            yield from (f"label {label_id} was never committed" for label_id in label_ids - set(committed) - superseded)
+        committed = Counter(self._committed())
         yield from (f"label {label_id} was committed {n} times" for label_id, n in committed.items() if n > 1)
+        unknown = set(committed) - {label_id for label_ids in accepted.values() for label_id in label_ids}
+        yield from (f"label {label_id} was committed and never accepted" for label_id in sorted(unknown))
         answers = Counter(
             (event["label_task_id"], event["annotation"]["annotator"]) for event in self.messages("AnnotationSubmitted")
         )
@@ -82,7 +79,7 @@ class Ledger:
         yield from (f"study {study_id} finished {n} times" for study_id, n in studies.items() if n > 1)
         runs = [*self.messages("RunFinished"), *self.messages("RunFailed")]
         outcomes = Counter((run["run"]["study_id"], run["run"].get("trial", 0)) for run in runs)
-        yield from (f"trial {trial} has {n} outcomes" for trial, n in outcomes.items() if n > 1)
+        yield from (f"trial {trial} of {study} has {n} outcomes" for (study, trial), n in outcomes.items() if n > 1)
         registered = Counter(event["model_version"]["study_id"] for event in self.messages("ModelVersionRegistered"))
         yield from (f"study {study_id} became {n} model versions" for study_id, n in registered.items() if n > 1)
 
@@ -99,9 +96,11 @@ class Ledger:
     def _budgets(self) -> Iterator[str]:
         project = next(self.messages("ProjectApplied"))["project"]
         flags = [event["flag"] for event in self.messages("PredictionFlagged")]
-        days = Counter(flag["flag_time"][:10] for flag in flags)
-        limit = project["monitoring"]["labels_per_day"]
-        yield from (f"{n} labels were bought on {day}, {limit} allowed" for day, n in days.items() if n > limit)
+        # a pick is paid from the day it was made on, its flag may be of the day after: only the sum is exact
+        days = {flag["flag_time"][:10] for flag in flags}
+        limit = project["monitoring"]["labels_per_day"] * len(days)
+        if len(flags) > limit:
+            yield f"{len(flags)} labels were bought on {', '.join(sorted(days))}, {limit} allowed"
         asked = Counter(
             (flag["alert_id"], flag["stream"]) for flag in flags if flag.get("alert_id") and "disagreement" not in flag
         )
