@@ -49,7 +49,7 @@ async def commit_waiting_labels(tx: Transaction, policy: ProjectPolicy, *, now: 
     currents = await tx.samples.lock(policy.project_id, sha256s)
     labels = await tx.labels.waiting_of(policy.project_id, sha256s)
     wanted = [
-        Wanted(sha256=label.sha256, label=label.label, label_id=label.label_id, origin=label.origin or IMPORTED)
+        Wanted(sha256=label.sha256, label=label.label, label_id=label.label_id, draw=label.draw or IMPORTED)
         for label in labels
     ]
     builder = CommitBuilder(head)

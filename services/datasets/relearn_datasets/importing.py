@@ -143,12 +143,12 @@ class Importer:
         head = await tx.commits.lock_head(project.project_id)
         await _check_whole(tx, staged, project.label_set)
         builder, tally, now = CommitBuilder(head), Tally(), self._now()
-        source = f"import:{staged.header.origin}"
+        origin = f"import:{staged.header.origin}"
         after = b""
         while page := await tx.staging.page(staged.attempt_id, after=after, limit=_PAGE):
             new = [NewSample(content=s.content, group_key=s.group_key, imported_label=s.label) for s in page]
             await tx.groups.add(project.project_id, [sample.group_key for sample in new])
-            added = await tx.samples.add(project.project_id, new, source=source, now=now)
+            added = await tx.samples.add(project.project_id, new, origin=origin, now=now)
             tally = replace(tally, added=tally.added + len(added))
             await _label(tx, project, builder, page=page, added=added)
             after = page[-1].content.sha256

@@ -56,8 +56,8 @@ def index(samples: Sequence[PackedSample]) -> bytes:
             sample.size_bytes,
             sample.label,
             sample.use.value,
-            sample.origin.stream.value,
-            sample.origin.probability,
+            sample.draw.stream.value,
+            sample.draw.probability,
             sample.group_key,
             sample.version_number,
         )

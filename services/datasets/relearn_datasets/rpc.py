@@ -17,8 +17,8 @@ from relearn_datasets.content import inspect
 from relearn_datasets.diffing import diff_page
 from relearn_datasets.domain.diffs import between
 from relearn_datasets.domain.imports import check_name
-from relearn_datasets.domain.samples import Content, Origin, Sample, parse_sample_id, parse_version_id, sample_id
-from relearn_datasets.domain.settling import origin_after_flag
+from relearn_datasets.domain.samples import Content, Draw, Sample, parse_sample_id, parse_version_id, sample_id
+from relearn_datasets.domain.settling import draw_after_flag
 from relearn_datasets.domain.uses import use_of
 from relearn_datasets.importing import Importer
 from relearn_datasets.store import Transaction
@@ -36,8 +36,8 @@ class Put:
 
     content: Content
     group_key: str
-    origin: Origin | None
-    source: str
+    draw: Draw | None
+    origin: str
 
 
 class DatasetsRpc(DatasetsServiceServicer):
@@ -71,9 +71,9 @@ class DatasetsRpc(DatasetsServiceServicer):
         if await tx.samples.find(project_id, sha256) is None:
             await tx.groups.add(project_id, [put.group_key])
             new = NewSample(content=put.content, group_key=put.group_key)
-            added = bool(await tx.samples.add(project_id, [new], source=put.source, now=self._now()))
-        if put.origin is not None:
-            await _flag(tx, project, sha256, put.origin)
+            added = bool(await tx.samples.add(project_id, [new], origin=put.origin, now=self._now()))
+        if put.draw is not None:
+            await _flag(tx, project, sha256, put.draw)
         return await tx.samples.get(project_id, sha256), added
 
     async def GetSample(self, request: pb.GetSampleRequest, context: Context) -> pb.GetSampleResponse:
@@ -128,18 +128,18 @@ async def _put(request: pb.PutSampleRequest) -> Put:
     return Put(
         content=content,
         group_key=check_name(request.group_key, what="group_key") or sample_id(request.project_id, content.sha256),
-        origin=wire.put_origin(request),
-        source=check_name(request.origin, what="origin"),
+        draw=wire.put_draw(request),
+        origin=check_name(request.origin, what="origin"),
     )
 
 
-async def _flag(tx: Transaction, project: ProjectPolicy, sha256: bytes, flagged: Origin) -> None:
+async def _flag(tx: Transaction, project: ProjectPolicy, sha256: bytes, flagged: Draw) -> None:
     """Notes why a sample's label is wanted and, with the group's first member, what the group is for."""
     current = (await tx.samples.lock(project.project_id, [sha256]))[sha256]
-    origin = origin_after_flag(current, flagged)
-    if current.origin is None:
-        await tx.samples.set_origin(project.project_id, sha256, origin)
+    draw = draw_after_flag(current, flagged)
+    if current.draw is None:
+        await tx.samples.set_draw(project.project_id, sha256, draw)
     group = (await tx.groups.lock(project.project_id, [current.group_key]))[current.group_key]
     if group.use is None:
-        use = use_of(origin, bucket=group.bucket, shares=project.shares)
+        use = use_of(draw, bucket=group.bucket, shares=project.shares)
         await tx.groups.decide(project.project_id, {group.group_key: use})

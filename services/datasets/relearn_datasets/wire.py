@@ -16,7 +16,7 @@ from relearn_datasets.domain.commits import Counts, Version
 from relearn_datasets.domain.diffs import Step
 from relearn_datasets.domain.errors import UnsupportedLabel
 from relearn_datasets.domain.labels import AcceptedLabel, CommitPolicy, LabelSet, LabelState
-from relearn_datasets.domain.samples import Origin, Sample, Stream, Use, parse_sample_id, sample_id
+from relearn_datasets.domain.samples import Draw, Sample, Stream, Use, parse_sample_id, sample_id
 from relearn_datasets.domain.uses import Shares
 from relearn_runtime import Event
 from relearn_runtime.errors import InvalidInput
@@ -65,7 +65,7 @@ def policy(project: Project) -> ProjectPolicy:
     )
 
 
-def origin(stream: int, probability: float | None) -> Origin | None:
+def draw(stream: int, probability: float | None) -> Draw | None:
     """Why a label is wanted; None for no stream, or for one that this service does not know.
 
     Raises:
@@ -75,17 +75,17 @@ def origin(stream: int, probability: float | None) -> Origin | None:
         return None
     if probability is None or not 0 < probability <= 1:
         raise InvalidInput(f"probability must be in (0, 1] for a sample picked by {known.value}, got {probability}")
-    return Origin(stream=known, probability=probability)
+    return Draw(stream=known, probability=probability)
 
 
-def put_origin(request: datasets_service_pb2.PutSampleRequest) -> Origin | None:
+def put_draw(request: datasets_service_pb2.PutSampleRequest) -> Draw | None:
     """Why the label of a sample that is put is wanted.
 
     Raises:
         InvalidInput: an unknown stream, or a stream and probability that do not go together.
     """
     probability = request.probability if request.HasField("probability") else None
-    found = origin(request.stream, probability)
+    found = draw(request.stream, probability)
     if found is None and request.stream != flag_pb2.STREAM_UNSPECIFIED:
         raise InvalidInput(f"stream {request.stream} is not known")
     if found is None and probability is not None:
@@ -108,7 +108,7 @@ def accepted_label(event: Event[LabelAccepted], *, received_at: datetime) -> Acc
         raise InvalidInput(f"label of project {label.project_id!r} for sample {label.sample_id}")
     if not label.label_id or not event.message.label_task_id:
         raise InvalidInput("label_id and label_task_id are required")
-    origins = (origin(flag.stream, flag.probability) for flag in event.message.flags)
+    draws = (draw(flag.stream, flag.probability) for flag in event.message.flags)
     return AcceptedLabel(
         label_id=label.label_id,
         project_id=project_id,
@@ -117,7 +117,7 @@ def accepted_label(event: Event[LabelAccepted], *, received_at: datetime) -> Acc
         label_task_id=event.message.label_task_id,
         label_set_version=label.label_set_version,
         revision=event.message.revision,
-        origin=next((found for found in origins if found), None),
+        draw=next((found for found in draws if found), None),
         event_id=event.id,
         state=LabelState.WAITING,
         received_at=received_at,
@@ -134,9 +134,9 @@ def sample(found: Sample) -> sample_pb2.Sample:
         media_type=found.content.media_type,
         group_key=found.group_key,
         use=USES[found.use],
-        stream=STREAMS[found.origin.stream] if found.origin else flag_pb2.STREAM_UNSPECIFIED,
-        probability=found.origin.probability if found.origin else None,
-        origin=found.source,
+        stream=STREAMS[found.draw.stream] if found.draw else flag_pb2.STREAM_UNSPECIFIED,
+        probability=found.draw.probability if found.draw else None,
+        origin=found.origin,
         label=found.label or "",
         create_time=_timestamp(found.created_at),
     )

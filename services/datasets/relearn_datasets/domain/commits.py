@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from relearn_datasets.domain.samples import Origin, Stream, Use, version_id
+from relearn_datasets.domain.samples import Draw, Stream, Use, version_id
 
 
 class Effect(Enum):
@@ -37,7 +37,7 @@ class Change:
     new_label: str
     new_label_id: str | None
     use: Use
-    origin: Origin
+    draw: Draw
     group_key: str
 
     @property
@@ -156,7 +156,7 @@ class CommitBuilder:
             self.changes += 1
             self.relabeled += change.effect is Effect.RELABELED
             if change.effect is Effect.ADDED:
-                self._added[change.use, change.origin.stream] += 1
+                self._added[change.use, change.draw.stream] += 1
 
     def version(self, *, message: str, import_id: str | None, project_revision: int, created_at: datetime) -> Version:
         """The version that the changes make."""
@@ -177,13 +177,13 @@ class CommitBuilder:
 
 def _canonical(change: Change) -> bytes:
     """Everything a pack would show of a change; the length before each part keeps two of them from trading letters."""
-    probability = change.origin.probability
+    probability = change.draw.probability
     parts = (
         change.sha256,
         (change.old_label or "").encode(),
         change.new_label.encode(),
         change.use.value.encode(),
-        change.origin.stream.value.encode(),
+        change.draw.stream.value.encode(),
         b"" if probability is None else struct.pack(">d", probability),
         change.group_key.encode(),
     )

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from relearn_datasets.domain.errors import NotInLabelSet
-from relearn_datasets.domain.samples import Origin
+from relearn_datasets.domain.samples import Draw
 from relearn_runtime.errors import NotYetKnown
 
 
@@ -28,7 +28,7 @@ class AcceptedLabel:
     Attributes:
         label_set_version: what its class is a word of.
         revision: raised by labeling with each answer about the task; an older one never overwrites a newer.
-        origin: of the first flag it was asked for, None without flags.
+        draw: of the first flag it was asked for, None without flags.
         event_id: of the first LabelAccepted that told it: the cause of its commit.
     """
 
@@ -39,7 +39,7 @@ class AcceptedLabel:
     label_task_id: str
     label_set_version: int
     revision: int
-    origin: Origin | None
+    draw: Draw | None
     event_id: str
     state: LabelState
     received_at: datetime

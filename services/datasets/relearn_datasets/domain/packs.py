@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from relearn_datasets.domain.samples import Origin, Use
+from relearn_datasets.domain.samples import Draw, Use
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,7 @@ class PackedSample:
     size_bytes: int
     label: str
     use: Use
-    origin: Origin
+    draw: Draw
     group_key: str
     version_number: int
 

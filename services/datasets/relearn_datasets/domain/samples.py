@@ -32,7 +32,7 @@ class Use(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class Draw:
     """Why a sample's label was wanted: set once, with its first flag or its first label.
 
     Attributes:
@@ -43,7 +43,7 @@ class Origin:
     probability: float | None
 
 
-IMPORTED = Origin(stream=Stream.IMPORTED, probability=None)
+IMPORTED = Draw(stream=Stream.IMPORTED, probability=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +65,8 @@ class Sample:
     """One input to a model, as datasets knows it now.
 
     Attributes:
-        origin: why its label was wanted; None while nobody has asked and no label is there.
-        source: where it came from, for people: `import:<name>`, `prediction:<id>`.
+        draw: why its label was wanted; None while nobody has asked and no label is there.
+        origin: where it came from, for people: `import:<name>`, `prediction:<id>`.
         label: in the newest version, None without one.
     """
 
@@ -74,8 +74,8 @@ class Sample:
     content: Content
     group_key: str
     use: Use | None
-    origin: Origin | None
-    source: str
+    draw: Draw | None
+    origin: str
     label: str | None
     created_at: datetime
 

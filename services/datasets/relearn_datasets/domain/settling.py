@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from relearn_datasets.domain.commits import Change
-from relearn_datasets.domain.samples import IMPORTED, Origin, Use
+from relearn_datasets.domain.samples import IMPORTED, Draw, Use
 from relearn_datasets.domain.uses import Shares, use_of
 
 
@@ -16,7 +16,7 @@ class Current:
 
     Attributes:
         imported_label: what the last import said, whatever people have said since.
-        origin: None while nobody has asked for its label and none is there.
+        draw: None while nobody has asked for its label and none is there.
     """
 
     sha256: bytes
@@ -24,7 +24,7 @@ class Current:
     label: str | None
     label_id: str | None
     imported_label: str | None
-    origin: Origin | None
+    draw: Draw | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +42,13 @@ class Wanted:
 
     Attributes:
         label_id: None when imported.
-        origin: taken where the sample has none.
+        draw: taken where the sample has none.
     """
 
     sha256: bytes
     label: str
     label_id: str | None
-    origin: Origin
+    draw: Draw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +72,10 @@ def settle(
     for want in sorted(wanted, key=lambda want: want.sha256):
         current = currents[want.sha256]
         group = groups[current.group_key]
-        origin = current.origin or want.origin
+        draw = current.draw or want.draw
         use = group.use or decided.get(group.group_key)
         if use is None:
-            use = decided[group.group_key] = use_of(origin, bucket=group.bucket, shares=shares)
+            use = decided[group.group_key] = use_of(draw, bucket=group.bucket, shares=shares)
         changes.append(
             Change(
                 sha256=want.sha256,
@@ -84,7 +84,7 @@ def settle(
                 new_label=want.label,
                 new_label_id=want.label_id,
                 use=use,
-                origin=origin,
+                draw=draw,
                 group_key=current.group_key,
             )
         )
@@ -99,11 +99,11 @@ def imported(label: str | None, current: Current) -> Wanted | None:
     """
     if label is None or label == current.imported_label or label == current.label:
         return None
-    return Wanted(sha256=current.sha256, label=label, label_id=None, origin=IMPORTED)
+    return Wanted(sha256=current.sha256, label=label, label_id=None, draw=IMPORTED)
 
 
-def origin_after_flag(current: Current, flagged: Origin) -> Origin:
+def draw_after_flag(current: Current, flagged: Draw) -> Draw:
     """Why the sample's label was wanted, once a flag asks for it: the first reason stays, imported ones included."""
-    if current.origin is not None:
-        return current.origin
+    if current.draw is not None:
+        return current.draw
     return flagged if current.label is None else IMPORTED

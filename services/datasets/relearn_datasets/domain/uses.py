@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from relearn_datasets.domain.samples import Origin, Stream, Use
+from relearn_datasets.domain.samples import Draw, Stream, Use
 
 BUCKETS = 10_000
 """A group falls into one of so many, for ever: a share that is changed later moves no group that was decided."""
@@ -38,11 +38,11 @@ def use_of_bucket(bucket: int, shares: Shares) -> Use:
     return Use.VALIDATION if bucket < test + validation else Use.TRAIN
 
 
-def use_of(origin: Origin, *, bucket: int, shares: Shares) -> Use:
+def use_of(draw: Draw, *, bucket: int, shares: Shares) -> Use:
     """The use of a group whose first member came so.
 
     What was selected to learn from is for training; what was drawn to know or to judge must never be trained on.
     """
-    if origin.stream is Stream.IMPORTED:
+    if draw.stream is Stream.IMPORTED:
         return use_of_bucket(bucket, shares)
-    return Use.TRAIN if origin.stream is Stream.SELECTED else Use.VALIDATION
+    return Use.TRAIN if draw.stream is Stream.SELECTED else Use.VALIDATION

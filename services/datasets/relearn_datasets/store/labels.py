@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relearn_datasets.domain.labels import AcceptedLabel, LabelState, WaitingLabels
 from relearn_datasets.store.bulk import arrays
-from relearn_datasets.store.samples import origin
+from relearn_datasets.store.samples import draw
 from relearn_datasets.store.tables import labels
 
 
@@ -36,8 +36,8 @@ class Labels:
             label_task_id=label.label_task_id,
             label_set_version=label.label_set_version,
             revision=label.revision,
-            stream=label.origin.stream.value if label.origin else None,
-            probability=label.origin.probability if label.origin else None,
+            stream=label.draw.stream.value if label.draw else None,
+            probability=label.draw.probability if label.draw else None,
             event_id=label.event_id,
             state=label.state.value,
             received_at=label.received_at,
@@ -95,7 +95,7 @@ def _label(row: Any) -> AcceptedLabel:
         label_task_id=row.label_task_id,
         label_set_version=row.label_set_version,
         revision=row.revision,
-        origin=origin(row),
+        draw=draw(row),
         event_id=row.event_id,
         state=LabelState(row.state),
         received_at=row.received_at,

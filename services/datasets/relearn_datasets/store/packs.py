@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from relearn_datasets.domain.commits import Version
 from relearn_datasets.domain.packs import Pack, PackedSample
 from relearn_datasets.domain.samples import IMPORTED, Use, sample_id
-from relearn_datasets.store.samples import origin
+from relearn_datasets.store.samples import draw
 from relearn_datasets.store.tables import packs
 
 
@@ -90,7 +90,7 @@ class Packs:
                 size_bytes=row.size_bytes,
                 label=row.new_label,
                 use=Use(row.use),
-                origin=origin(row) or IMPORTED,
+                draw=draw(row) or IMPORTED,
                 group_key=row.group_key,
                 version_number=row.number,
             )

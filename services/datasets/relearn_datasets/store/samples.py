@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relearn_datasets.domain.commits import Change
 from relearn_datasets.domain.errors import UnknownSample
-from relearn_datasets.domain.samples import Content, Origin, Sample, Stream, Use, sample_id
+from relearn_datasets.domain.samples import Content, Draw, Sample, Stream, Use, sample_id
 from relearn_datasets.domain.settling import Current, Group
 from relearn_datasets.domain.uses import bucket
 from relearn_datasets.store.bulk import arrays
@@ -80,12 +80,12 @@ class Samples:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def add(self, project_id: str, new: Sequence[NewSample], *, source: str, now: datetime) -> set[bytes]:
+    async def add(self, project_id: str, new: Sequence[NewSample], *, origin: str, now: datetime) -> set[bytes]:
         """Adds the samples that are not there yet, in the order given; returns the SHA-256 of those."""
         statement = arrays(
             """insert into samples
-                 (project_id, sha256, size_bytes, media_type, group_key, imported_label, source, created_at)
-               select :project_id, new.*, :source, :now
+                 (project_id, sha256, size_bytes, media_type, group_key, imported_label, origin, created_at)
+               select :project_id, new.*, :origin, :now
                from unnest(:sha256s, :sizes, :media_types, :group_keys, :labels) as new
                on conflict do nothing returning sha256""",
             sha256s=sa.LargeBinary,
@@ -96,7 +96,7 @@ class Samples:
         ).bindparams(sa.bindparam("now", type_=sa.DateTime(timezone=True)))
         values = {
             "project_id": project_id,
-            "source": source,
+            "origin": origin,
             "now": now,
             "sha256s": [sample.content.sha256 for sample in new],
             "sizes": [sample.content.size_bytes for sample in new],
@@ -141,10 +141,10 @@ class Samples:
         rows = await self._connection.execute(statement, {"project_id": project_id, "sha256s": sorted(sha256s)})
         return {bytes(row.sha256): _current(row) for row in rows}
 
-    async def set_origin(self, project_id: str, sha256: bytes, origin: Origin) -> None:
+    async def set_draw(self, project_id: str, sha256: bytes, draw: Draw) -> None:
         """Writes why a locked sample's label is wanted."""
         update = sa.update(samples).where(_is(project_id, sha256))
-        await self._connection.execute(update.values(stream=origin.stream.value, probability=origin.probability))
+        await self._connection.execute(update.values(stream=draw.stream.value, probability=draw.probability))
 
     async def set_imported_labels(self, project_id: str, labels: Mapping[bytes, str]) -> None:
         """Writes what an import said of locked samples that were there before."""
@@ -179,8 +179,8 @@ class Samples:
             "sha256s": [change.sha256 for change in changes],
             "labels": [change.new_label for change in changes],
             "label_ids": [change.new_label_id for change in changes],
-            "streams": [change.origin.stream.value for change in changes],
-            "probabilities": [change.origin.probability for change in changes],
+            "streams": [change.draw.stream.value for change in changes],
+            "probabilities": [change.draw.probability for change in changes],
         }
         await self._connection.execute(statement, values)
 
@@ -199,9 +199,9 @@ def _is(project_id: str, sha256: bytes) -> sa.ColumnElement[bool]:
     return (samples.c.project_id == project_id) & (samples.c.sha256 == sha256)
 
 
-def origin(row: Any) -> Origin | None:
-    """The origin in the columns stream and probability."""
-    return Origin(stream=Stream(row.stream), probability=row.probability) if row.stream else None
+def draw(row: Any) -> Draw | None:
+    """The draw in the columns stream and probability."""
+    return Draw(stream=Stream(row.stream), probability=row.probability) if row.stream else None
 
 
 def _current(row: Any) -> Current:
@@ -211,7 +211,7 @@ def _current(row: Any) -> Current:
         label=row.label,
         label_id=row.label_id,
         imported_label=row.imported_label,
-        origin=origin(row),
+        draw=draw(row),
     )
 
 
@@ -221,8 +221,8 @@ def _sample(row: Any) -> Sample:
         content=Content(sha256=bytes(row.sha256), size_bytes=row.size_bytes, media_type=row.media_type),
         group_key=row.group_key,
         use=Use(row.use) if row.use else None,
-        origin=origin(row),
-        source=row.source,
+        draw=draw(row),
+        origin=row.origin,
         label=row.label,
         created_at=row.created_at,
     )

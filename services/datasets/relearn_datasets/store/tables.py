@@ -34,7 +34,7 @@ samples = sa.Table(
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("media_type", sa.Text, nullable=False),
     sa.Column("group_key", sa.Text, nullable=False),
-    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("origin", sa.Text, nullable=False),
     sa.Column("stream", sa.Text),
     sa.Column("probability", sa.Double),
     sa.Column("label", sa.Text),

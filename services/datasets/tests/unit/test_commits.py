@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relearn_datasets.domain.commits import Change, CommitBuilder, Counts, Effect, Head, first_head
-from relearn_datasets.domain.samples import IMPORTED, Origin, Stream, Use
+from relearn_datasets.domain.samples import IMPORTED, Draw, Stream, Use
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-AUDIT = Origin(stream=Stream.AUDIT, probability=0.5)
+AUDIT = Draw(stream=Stream.AUDIT, probability=0.5)
 
 
 def change(number: int, label: str = "boot", old: str | None = None, **more) -> Change:
-    values = {"old_label_id": None, "new_label_id": None, "use": Use.TRAIN, "origin": IMPORTED, "group_key": "g"}
+    values = {"old_label_id": None, "new_label_id": None, "use": Use.TRAIN, "draw": IMPORTED, "group_key": "g"}
     return Change(sha256=number.to_bytes(32, "big"), old_label=old, new_label=label, **(values | more))
 
 
@@ -48,8 +48,8 @@ def test_a_digest_is_the_same_in_one_piece_and_in_many():
         change(1, "bag"),
         change(1, old="bag"),
         change(1, use=Use.VALIDATION),
-        change(1, origin=AUDIT),
-        change(1, origin=Origin(stream=Stream.AUDIT, probability=0.25)),
+        change(1, draw=AUDIT),
+        change(1, draw=Draw(stream=Stream.AUDIT, probability=0.25)),
         change(1, group_key="h"),
     ],
 )
@@ -78,7 +78,7 @@ def test_effects_are_counted_apart():
         change(1),
         change(2, "boot", "bag"),
         change(3, "boot", "boot", new_label_id="x"),
-        change(4, origin=AUDIT),
+        change(4, draw=AUDIT),
     ]
 
     version = commit(first_head("clothes"), changes)
@@ -109,7 +109,7 @@ def test_counts_kept_commit_by_commit_are_those_of_the_state(commits, data):
         for number in wanted:
             kinds.setdefault(number, data.draw(KINDS))
         changes = [
-            change(number, label, labels.get(number), use=kinds[number][0], origin=kinds[number][1])
+            change(number, label, labels.get(number), use=kinds[number][0], draw=kinds[number][1])
             for number, label in sorted(wanted.items())
         ]
         head = after(commit(head, changes))

@@ -12,7 +12,7 @@ import pytest
 from relearn_datasets.clients import ObjectStorage, blob_key
 from relearn_datasets.domain.errors import BlobDamaged
 from relearn_datasets.domain.packs import PackedSample
-from relearn_datasets.domain.samples import IMPORTED, Origin, Stream, Use
+from relearn_datasets.domain.samples import IMPORTED, Draw, Stream, Use
 from relearn_datasets.packing import SCHEMA, index, write_pack
 
 
@@ -59,7 +59,7 @@ def packed(contents: Sequence[bytes]) -> list[PackedSample]:
             size_bytes=len(by_name[sha256]),
             label="boot",
             use=Use.TRAIN,
-            origin=IMPORTED if n % 2 else Origin(stream=Stream.AUDIT, probability=0.5),
+            draw=IMPORTED if n % 2 else Draw(stream=Stream.AUDIT, probability=0.5),
             group_key="group",
             version_number=3,
         )

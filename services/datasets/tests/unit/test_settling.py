@@ -1,22 +1,22 @@
-"""From wanted labels to changes, uses and origins."""
+"""From wanted labels to changes, uses and draws."""
 
 from __future__ import annotations
 
-from relearn_datasets.domain.samples import IMPORTED, Origin, Stream, Use
-from relearn_datasets.domain.settling import Current, Group, Wanted, imported, origin_after_flag, settle
+from relearn_datasets.domain.samples import IMPORTED, Draw, Stream, Use
+from relearn_datasets.domain.settling import Current, Group, Wanted, draw_after_flag, imported, settle
 from relearn_datasets.domain.uses import Shares
 
 SHARES = Shares(validation=0.25, test=0)
-AUDIT, SELECTED = (Origin(stream=stream, probability=0.5) for stream in (Stream.AUDIT, Stream.SELECTED))
+AUDIT, SELECTED = (Draw(stream=stream, probability=0.5) for stream in (Stream.AUDIT, Stream.SELECTED))
 
 
 def current(number: int, **more) -> Current:
-    values = {"group_key": f"group-{number}", "label": None, "label_id": None, "imported_label": None, "origin": None}
+    values = {"group_key": f"group-{number}", "label": None, "label_id": None, "imported_label": None, "draw": None}
     return Current(sha256=number.to_bytes(32, "big"), **(values | more))
 
 
-def wanted(number: int, label: str = "boot", origin: Origin = IMPORTED) -> Wanted:
-    return Wanted(sha256=number.to_bytes(32, "big"), label=label, label_id=None, origin=origin)
+def wanted(number: int, label: str = "boot", draw: Draw = IMPORTED) -> Wanted:
+    return Wanted(sha256=number.to_bytes(32, "big"), label=label, label_id=None, draw=draw)
 
 
 def settled(wants, currents, *, use: Use | None = None, bucket: int = 9999):
@@ -25,7 +25,7 @@ def settled(wants, currents, *, use: Use | None = None, bucket: int = 9999):
 
 
 def test_changes_come_in_order_with_old_and_new_values():
-    currents = [current(1), current(2, label="bag", label_id="old", origin=AUDIT)]
+    currents = [current(1), current(2, label="bag", label_id="old", draw=AUDIT)]
 
     changes = settled([wanted(2), wanted(1)], currents).changes
 
@@ -39,24 +39,24 @@ def test_changes_come_in_order_with_old_and_new_values():
 def test_the_first_member_decides_for_its_group_once():
     currents = [current(1, group_key="burst"), current(2, group_key="burst")]
 
-    found = settled([wanted(1, origin=SELECTED), wanted(2, origin=AUDIT)], currents)
+    found = settled([wanted(1, draw=SELECTED), wanted(2, draw=AUDIT)], currents)
 
     assert found.decided == {"burst": Use.TRAIN}
     assert [change.use for change in found.changes] == [Use.TRAIN, Use.TRAIN]
-    assert [change.origin for change in found.changes] == [SELECTED, AUDIT]
+    assert [change.draw for change in found.changes] == [SELECTED, AUDIT]
 
 
 def test_a_use_that_was_decided_stays():
-    found = settled([wanted(1, origin=SELECTED)], [current(1)], use=Use.TEST)
+    found = settled([wanted(1, draw=SELECTED)], [current(1)], use=Use.TEST)
 
     assert found.decided == {}
     assert found.changes[0].use is Use.TEST
 
 
 def test_a_sample_keeps_the_reason_it_was_first_wanted_for():
-    found = settled([wanted(1, origin=SELECTED)], [current(1, origin=AUDIT)])
+    found = settled([wanted(1, draw=SELECTED)], [current(1, draw=AUDIT)])
 
-    assert found.changes[0].origin == AUDIT
+    assert found.changes[0].draw == AUDIT
     assert found.decided == {"group-1": Use.VALIDATION}
 
 
@@ -68,7 +68,7 @@ def test_an_import_is_compared_with_the_last_import():
     assert imported("boot", current(1, label="bag", imported_label="bag")) == wanted(1)
 
 
-def test_a_flag_never_changes_an_origin_that_is_there():
-    assert origin_after_flag(current(1), AUDIT) == AUDIT
-    assert origin_after_flag(current(1, origin=SELECTED), AUDIT) == SELECTED
-    assert origin_after_flag(current(1, label="boot", origin=IMPORTED), AUDIT) == IMPORTED
+def test_a_flag_never_changes_a_draw_that_is_there():
+    assert draw_after_flag(current(1), AUDIT) == AUDIT
+    assert draw_after_flag(current(1, draw=SELECTED), AUDIT) == SELECTED
+    assert draw_after_flag(current(1, label="boot", draw=IMPORTED), AUDIT) == IMPORTED

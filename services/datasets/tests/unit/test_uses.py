@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relearn_datasets.domain.samples import IMPORTED, Origin, Stream, Use
+from relearn_datasets.domain.samples import IMPORTED, Draw, Stream, Use
 from relearn_datasets.domain.uses import BUCKETS, Shares, bucket, use_of, use_of_bucket
 
 SHARES = Shares(validation=0.25, test=0.1)
@@ -56,7 +56,7 @@ def test_test_comes_from_the_lowest_buckets_then_validation_then_training(bucket
 )
 def test_a_flagged_sample_goes_where_its_stream_says_whatever_its_bucket(stream, use):
     for number in (0, 5000, 9999):
-        assert use_of(Origin(stream=stream, probability=0.5), bucket=number, shares=SHARES) is use
+        assert use_of(Draw(stream=stream, probability=0.5), bucket=number, shares=SHARES) is use
 
 
 def test_an_imported_sample_goes_where_its_bucket_says():

@@ -10,7 +10,7 @@ from relearn.datasets.v1 import dataset_version_pb2
 from relearn.monitoring.v1 import flag_pb2
 from relearn.registry.v1.project_pb2 import DatasetsPolicy, LabelSet, Project
 from relearn_datasets import wire
-from relearn_datasets.domain.samples import Origin, Stream, Use
+from relearn_datasets.domain.samples import Draw, Stream, Use
 from relearn_runtime.errors import InvalidInput
 
 
@@ -24,15 +24,15 @@ def test_every_stream_has_its_number_and_every_number_its_stream():
     assert sorted(wire.STREAMS.values()) == sorted(flag_pb2.Stream.values())
 
 
-def test_a_stream_of_tomorrow_is_no_origin_yet():
-    assert wire.origin(99, 0.5) is None
-    assert wire.origin(flag_pb2.STREAM_AUDIT, 0.5) == Origin(stream=Stream.AUDIT, probability=0.5)
+def test_a_stream_of_tomorrow_is_no_draw_yet():
+    assert wire.draw(99, 0.5) is None
+    assert wire.draw(flag_pb2.STREAM_AUDIT, 0.5) == Draw(stream=Stream.AUDIT, probability=0.5)
 
 
 @pytest.mark.parametrize("probability", [None, 0.0, -0.1, 1.01, float("nan")])
 def test_a_pick_has_a_probability(probability):
     with pytest.raises(InvalidInput, match="probability"):
-        wire.origin(flag_pb2.STREAM_AUDIT, probability)
+        wire.draw(flag_pb2.STREAM_AUDIT, probability)
 
 
 def test_a_policy_that_is_left_out_has_the_defaults_of_the_contract():

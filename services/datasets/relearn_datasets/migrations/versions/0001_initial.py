@@ -18,7 +18,7 @@ _TABLES = (
         primary key (project_id, group_key))""",
     """create table samples (
         project_id text not null, sha256 bytea not null check (length(sha256) = 32),
-        size_bytes bigint not null, media_type text not null, group_key text not null, source text not null,
+        size_bytes bigint not null, media_type text not null, group_key text not null, origin text not null,
         stream text check (stream in ('imported', 'audit', 'selected', 'disagreement')),
         probability double precision check (probability > 0 and probability <= 1),
         label text, label_id text, imported_label text, created_at timestamptz not null,
