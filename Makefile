@@ -56,7 +56,8 @@ check: setup ## lint, format, types, import rules, declared dependencies, contra
 
 .PHONY: test
 test: check ## everything that CI runs: checks, then unit, contract, integration and end-to-end tests
-	@$(BIN)/pytest -q --ignore=tests/chaos
+	@$(BIN)/pytest -q -n 2 --dist loadfile --ignore=tests/e2e --ignore=tests/chaos
+	@$(BIN)/pytest -q tests/e2e
 	@echo "make test: all checks and tests passed"
 
 .PHONY: chaos

@@ -97,15 +97,19 @@ def kafka_server_of_run(tmp_path_factory: pytest.TempPathFactory, test_ports: Po
 
 
 @pytest.fixture
-def kafka(kafka_server_of_run: Kafka) -> KafkaForTest:
-    """The broker with all topics of the contracts under a prefix of this test's own."""
+def kafka(kafka_server_of_run: Kafka) -> Iterator[KafkaForTest]:
+    """The broker with all topics of the contracts under a prefix of this test's own, deleted after the test.
+
+    Left behind, they slow the broker down from test to test: a run makes some 15,000 partitions.
+    """
     from relearn_contracts.topics import all_topics
     from relearn_local import topics
 
     prefix = f"t{token_hex(6)}."
     servers = kafka_server_of_run.bootstrap_servers
     topics.apply(all_topics(), bootstrap_servers=servers, prefix=prefix)
-    return KafkaForTest(bootstrap_servers=servers, topic_prefix=prefix)
+    yield KafkaForTest(bootstrap_servers=servers, topic_prefix=prefix)
+    topics.delete(prefix, bootstrap_servers=servers)
 
 
 @pytest.fixture

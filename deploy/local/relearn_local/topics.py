@@ -15,6 +15,7 @@ from kafka.errors import KafkaError
 from relearn_contracts.topics import Topic
 
 FOREVER_MS = "-1"
+CREATION_MS = 30_000
 
 
 class BrokerAway(Exception):
@@ -48,12 +49,26 @@ def apply(
                 name: {"num_partitions": topic.partitions, "replication_factor": replicas, "configs": configs(topic)}
                 for name, topic in missing.items()
             }
-            admin.create_topics(wanted, timeout_ms=30_000, wait_for_metadata=True)
+            admin.create_topics(wanted, timeout_ms=CREATION_MS)
+            admin.wait_for_topics(list(wanted), timeout_ms=CREATION_MS)
         present = {prefix + topic.name: topic for topic in topics if prefix + topic.name in there}
         mismatches = tuple(_mismatches(admin, present)) if present else ()
     finally:
         admin.close()
     return Applied(created=tuple(missing), mismatches=mismatches)
+
+
+def delete(prefix: str, *, bootstrap_servers: str, deadline_s: float = 60.0) -> None:
+    """Deletes the topics under a prefix; the broker removes their files some time later.
+
+    Raises:
+        BrokerAway: nobody answered within `deadline_s`.
+    """
+    admin = _connect(bootstrap_servers, deadline_s=deadline_s)
+    try:
+        admin.delete_topics([name for name in admin.list_topics() if name.startswith(prefix)])
+    finally:
+        admin.close()
 
 
 def configs(topic: Topic) -> dict[str, str]:
