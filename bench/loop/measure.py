@@ -2,11 +2,12 @@
 
     python bench/loop/measure.py [.relearn/demo]
 
-Reads `events.jsonl` and `routes.json` of the demo's folder and prints p50, p95 and p99 in seconds.
-All times were set by the services themselves on one machine, so they share a clock.
+Reads `events.jsonl` and `routes.json` of the demo's folder and prints p50, p95 and p99 in seconds, where there are
+values enough for them. All times were set by the services themselves on one machine, so they share a clock.
 """
 
 import json
+import math
 import sys
 from collections.abc import Iterator
 from datetime import datetime
@@ -65,29 +66,35 @@ def flag_to_task(events: list[Event]) -> list[float]:
     ]
 
 
-def alert_to_tasks(events: list[Event]) -> list[float]:
-    """From the alert to the tasks of the picks it asked for, for predictions made before it."""
-    opened = {e["message"]["alert"]["alert_id"]: e["time"] for e in named(events, "AlertOpened")}
+def window_to_tasks(events: list[Event]) -> list[float]:
+    """From the close of a window to the task of each of its predictions that was picked; 0 where that came first."""
+    windows = [event["message"]["window"] for event in named(events, "WindowClosed")]
+    tasks = {event["message"]["flag_id"]: event["time"] for event in named(events, "LabelTaskOpened")}
+    flags = [event["message"]["flag"] for event in named(events, "PredictionFlagged")]
     return [
-        event["time"] - opened[flag["alert_id"]]
-        for event in named(events, "LabelTaskOpened")
-        for flag in event["message"]["label_task"]["flags"]
-        if flag["flag_id"] == event["message"]["flag_id"]
-        and flag.get("alert_id") in opened
-        and seconds(flag["predict_time"]) <= opened[flag["alert_id"]]
+        max(0.0, tasks[flag["flag_id"]] - seconds(window["close_time"]))
+        for window in windows
+        for flag in flags
+        if flag["model_version_id"] == window["model_version_id"]
+        and seconds(window["start_time"]) <= seconds(flag["predict_time"]) <= seconds(window["end_time"])
+        and flag["flag_id"] in tasks
     ]
 
 
-def label_to_commit(events: list[Event]) -> list[float]:
-    """From each commit's newest label, which made the policy fire or waited least, to the version."""
+def policy_to_commit(events: list[Event]) -> list[float]:
+    """From the moment that the commit policy fires (so many labels wait, or the oldest for so long) to the version."""
+    policy = next(named(events, "ProjectApplied"))["message"]["project"]["datasets"]
+    enough, after_s = int(policy["commit_labels"]), float(policy["commit_after"].removesuffix("s"))
     accepted: dict[str, float] = {}
     for event in named(events, "LabelAccepted"):
         accepted.setdefault(event["message"]["label"]["label_id"], event["time"])
-    return [
-        event["time"] - max(accepted[label_id] for label_id in event["message"]["label_ids"])
-        for event in named(events, "VersionCommitted")
-        if event["message"].get("label_ids")
-    ]
+    found = []
+    for event in named(events, "VersionCommitted"):
+        waited = sorted(accepted[label_id] for label_id in event["message"].get("label_ids", ()))
+        if waited:
+            by_number = waited[enough - 1] if len(waited) >= enough else math.inf
+            found.append(event["time"] - min(waited[0] + after_s, by_number))
+    return found
 
 
 def commit_to_study(events: list[Event]) -> list[float]:
@@ -111,6 +118,11 @@ def route_to_gateways(folder: Path) -> list[float]:
     ]
 
 
+def quantile(found: list[float], q: float) -> str:
+    """The quantile, or nothing where fewer than one value in expectation lies above it."""
+    return f"{np.quantile(found, q):.3f}" if len(found) * (1 - q) >= 1 else "-"
+
+
 def main(folder: Path) -> None:
     """Print the table."""
     events = events_of(folder)
@@ -119,15 +131,14 @@ def main(folder: Path) -> None:
         "prediction → audit task visible": prediction_to_task(events, "STREAM_AUDIT"),
         "prediction → disagreement task visible": prediction_to_task(events, "STREAM_DISAGREEMENT"),
         "flag → task visible": flag_to_task(events),
-        "alert → tasks of its picks": alert_to_tasks(events),
-        "last label → commit": label_to_commit(events),
+        "window close → tasks of its picks": window_to_tasks(events),
+        "commit policy fires → commit": policy_to_commit(events),
         "commit → study": commit_to_study(events),
         "route move → all gateways": route_to_gateways(folder),
     }
     table = Table("hand-over", "n", "p50 s", "p95 s", "p99 s")
     for name, found in rows.items():
-        quantiles = np.quantile(found, [0.5, 0.95, 0.99]) if found else [float("nan")] * 3
-        table.add_row(name, str(len(found)), *(f"{value:.3f}" for value in quantiles))
+        table.add_row(name, str(len(found)), *(quantile(found, q) for q in (0.5, 0.95, 0.99)))
     Console().print(table)
 
 

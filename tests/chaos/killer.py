@@ -12,7 +12,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from demo import Stack
-from fashion_demo.timeline import Happened, happened_in
+from fashion_demo.timeline import EventFile, Happened
 
 SERVICES = ("registry", "datasets", "labeling", "training", "control", "monitoring", "gateway")
 SERVERS = ("kafka", "postgres")
@@ -32,7 +32,7 @@ class Phase:
 
 def _is(name: str, **wanted: str) -> Callable[[Happened], bool]:
     def begins(event: Happened) -> bool:
-        values = event.message.get("route", {}) | event.message
+        values = event.message.get("route", {}) | event.message.get("study", {}) | event.message
         return event.name == name and wanted.items() <= values.items()
 
     return begins
@@ -42,7 +42,7 @@ PHASES = (
     Phase(name="import", begins=_is("ProjectApplied"), share=2),
     Phase(name="first study", begins=_is("StudyStarted"), share=3),
     Phase(name="labels", begins=_is("AlertOpened"), share=3),
-    Phase(name="study", begins=_is("AlertConfirmed"), share=2),
+    Phase(name="study", begins=_is("StudyStarted", trigger="TRIGGER_CONFIRMED_ALERT"), share=2),
     Phase(name="shadow", begins=_is("RouteChanged", phase="PHASE_SHADOW"), share=2),
     Phase(name="canary", begins=_is("RouteChanged", phase="PHASE_CANARY"), share=2),
 )
@@ -81,7 +81,8 @@ class Killer:
     """Carries out a plan while a demo runs; reads from the demo's file of events how far the loop is."""
 
     def __init__(self, folder: Path, *, stack: Stack, victims: Mapping[str, Sequence[str]], seed: int) -> None:
-        self._events, self._stack, self._victims = folder / "events.jsonl", stack, victims
+        self._stack, self._victims = stack, victims
+        self._file, self._events = EventFile(folder / "events.jsonl"), list[Happened]()
         self._generator = random.Random(seed)
         self._stopped = threading.Event()
         self.killed: list[Kill] = []
@@ -108,7 +109,8 @@ class Killer:
             self._stopped.wait(POLL_S)
 
     def _has_begun(self, phase: Phase) -> bool:
-        return self._events.exists() and any(phase.begins(event) for event in happened_in(self._events))
+        self._events += self._file.read_new()
+        return any(phase.begins(event) for event in self._events)
 
     def _kill(self, name: str, phase: str) -> bool:
         """Whether it ran and was killed."""

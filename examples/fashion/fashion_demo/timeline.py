@@ -25,10 +25,28 @@ class Happened:
     message: Message
 
 
+class EventFile:
+    """What a timeline writes down, read while it goes on writing."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._position = path, 0
+
+    def read_new(self) -> list[Happened]:
+        """Events of the complete lines that came since the last call; none while there is no file."""
+        if not self._path.exists():
+            return []
+        with self._path.open("rb") as file:
+            file.seek(self._position)
+            text = file.read()
+        complete = text[: text.rfind(b"\n") + 1]
+        self._position += len(complete)
+        found = map(json.loads, complete.splitlines())
+        return [Happened(**values | {"causes": tuple(values["causes"])}) for values in found]
+
+
 def happened_in(path: Path) -> tuple[Happened, ...]:
-    """The events that a timeline wrote down; of a line that is being written only the whole ones."""
-    lines = path.read_bytes().split(b"\n")[:-1]
-    return tuple(Happened(**values | {"causes": tuple(values["causes"])}) for values in map(json.loads, lines))
+    """All events that a timeline has written down."""
+    return tuple(EventFile(path).read_new())
 
 
 class Timeline:
