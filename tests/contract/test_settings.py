@@ -14,7 +14,7 @@ from relearn_local.stack import Home
 def processes(tmp_path_factory):
     home = Home(path=tmp_path_factory.mktemp("home"))
     claims = PortClaims(avoid=local.DEFAULT_PORTS.values())
-    yield {p.name: p for p in local.processes(home, port=local.ports(claims, {}), secret=local.secrets(home))}
+    yield {p.name: p for p in local.processes(home, port=local.ports(claims, {}, {}), secret=local.secrets(home))}
     claims.release()
 
 
@@ -42,7 +42,7 @@ def test_a_process_accepts_the_values_it_is_given(service: ServiceProcess, proce
 def test_two_stacks_side_by_side_share_no_port():
     one, other = (PortClaims(avoid=local.DEFAULT_PORTS.values()) for _ in range(2))
 
-    ports, others = local.ports(one, {}), local.ports(other, {})
+    ports, others = local.ports(one, {}, {}), local.ports(other, {}, {})
 
     assert set(ports.values()).isdisjoint(others.values())
     one.release()

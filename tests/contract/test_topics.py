@@ -49,7 +49,7 @@ def listed(process):
 def environments(tmp_path_factory):
     home = Home(path=tmp_path_factory.mktemp("home"))
     claims = PortClaims(avoid=local.DEFAULT_PORTS.values())
-    processes = local.processes(home, port=local.ports(claims, {}), secret=local.secrets(home))
+    processes = local.processes(home, port=local.ports(claims, {}, {}), secret=local.secrets(home))
     yield {process.name: process.environment for process in processes}
     claims.release()
 

@@ -1,4 +1,4 @@
-"""Starts real processes so that they never outlive us, and stops them by process id."""
+"""Starts real processes so that they never outlive us, and stops them by process id. For Linux."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ctypes
 import os
 import signal
 import subprocess
-import sys
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,33 +19,42 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 # In the environment of every child and grandchild of a stack: which stack it belongs to.
 MARK = "RELEARN_STACK"
-SAME_START_S = 1.0  # psutil derives start times from clock ticks
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """One process and no other: ids are given out again, a start time is not."""
+    """One process and no other: ids are given out again, but never with the same tick of the same boot.
+
+    Nothing here changes when somebody sets the clock.
+    """
 
     pid: int
-    started: float  # seconds since the epoch
+    ticks: int  # of the kernel's clock, from boot to the start of the process
+    boot_id: str
 
     def is_alive(self) -> bool:
         """Whether exactly this process still runs."""
         try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started) < SAME_START_S
-            return same and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.Error:
+            state, ticks = _state_and_ticks(self.pid)
+        except ProcessLookupError:
             return False
+        return state not in "ZX" and ticks == self.ticks and boot_id() == self.boot_id
 
 
 def identity(pid: int) -> Identity:
     """The identity of a process that runs now.
 
     Raises:
-        psutil.NoSuchProcess: it has ended.
+        ProcessLookupError: it has ended.
     """
-    return Identity(pid=pid, started=psutil.Process(pid).create_time())
+    _, ticks = _state_and_ticks(pid)
+    return Identity(pid=pid, ticks=ticks, boot_id=boot_id())
+
+
+def boot_id() -> str:
+    """Names the time from one boot of this machine to the next."""
+    return BOOT_ID.read_text().strip()
 
 
 def start(
@@ -53,7 +62,7 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Starts a process in a session of its own, its output appended to `log`.
 
-    On Linux the kernel kills it when this process dies, however it dies. Call from the main thread:
+    The kernel kills it when this process dies, however it dies. Call from the main thread:
     the kernel watches the thread that started the child, not the process.
     """
     with log.open("ab") as output:
@@ -69,26 +78,47 @@ def start(
         )
 
 
+def wait_until_ended(child: subprocess.Popen[bytes]) -> None:
+    """Returns when a child has ended, without reaping it: `finish` does that."""
+    with suppress(ChildProcessError):  # reaped meanwhile
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+
+
+def has_ended(child: subprocess.Popen[bytes]) -> bool:
+    """Whether a child has ended, without reaping it."""
+    if child.returncode is not None:
+        return True
+    return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def finish(child: subprocess.Popen[bytes]) -> int:
+    """Kills what is left of a child's session, then reaps it; returns its exit code, negative for a signal.
+
+    In this order: until a child is reaped its id is nobody else's, so no stranger's session can be meant.
+    """
+    if child.returncode is None:
+        kill_session(child.pid)
+    return child.wait()
+
+
 def stop(child: subprocess.Popen[bytes], *, gently: signal.Signals, grace_s: float) -> None:
-    """Asks the process to end, waits, and kills what is left of its session."""
-    if child.poll() is None:
-        child.send_signal(gently)
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(grace_s)
-    kill_session(child.pid)
-    child.wait()
+    """Asks a child to end, waits, and kills what is left of its session. Nothing happens to one that was reaped."""
+    if not has_ended(child):
+        os.kill(child.pid, gently)
+        give_up = time.monotonic() + grace_s
+        while not has_ended(child) and time.monotonic() < give_up:
+            time.sleep(0.02)
+    finish(child)
 
 
 def kill_session(leader_pid: int) -> None:
     """Kills every process of the session that `start` made for a child, its grandchildren among them.
 
-    Safe after the leader is gone: a process id is not given out again while a session still bears it.
+    Only while the child is not reaped, or the session is known to be ours: afterwards the id may be anybody's.
     """
     for pid in _members(leader_pid):
-        try:
+        with suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
 
 
 def kill_leftovers(recorded: Iterable[Identity], *, mark: str) -> list[int]:
@@ -118,9 +148,16 @@ def _members(session: int) -> list[int]:
     return found
 
 
-def _dies_with_parent() -> Callable[[], None] | None:
-    if not sys.platform.startswith("linux"):
-        return None
+def _state_and_ticks(pid: int) -> tuple[str, int]:
+    """Fields 3 and 22 of proc_pid_stat(5); the name before them may hold spaces and parentheses."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError as error:
+        raise ProcessLookupError(pid) from error
+    return fields[0], int(fields[19])
+
+
+def _dies_with_parent() -> Callable[[], None]:
     libc = ctypes.CDLL(None, use_errno=True)  # loaded before the fork: the child must not import anything
     parent = os.getpid()
 

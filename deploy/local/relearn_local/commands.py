@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -38,13 +38,18 @@ def up(
             running = launch.up(home, on_progress=progress, say=console.print)
         _show(running, home)
     if foreground:
-        _stay(home, running)
+        _stay(home)
 
 
 @app.command()
 def status() -> None:
-    """Show every process of the stack."""
-    console.print(view.status(_stack()))
+    """Show every process of the stack; exit code 1 when one is not ready, with the reason and where its log is."""
+    shown = view.status(_stack(), supervised=Home.here().is_supervised())
+    console.print(shown.table)
+    for problem in shown.problems:
+        errors.print(problem, markup=False, highlight=False)
+    if shown.problems:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -71,8 +76,10 @@ def compose_secrets() -> None:
     """Generate tokens and passwords for docker-compose.yml; say how to start it."""
     from relearn_local import compose
 
-    env_file = compose.write_secrets(Home(path=Home.here().path / "compose"))
-    console.print(f"docker compose --env-file {env_file} up --build --wait", soft_wrap=True, highlight=False)
+    with explained():
+        made = compose.write_secrets(Home(path=Home.here().path / "compose"))
+    for line in compose.how_to_use(made):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 @topics_app.command("apply")
@@ -103,8 +110,12 @@ def add_token(
     role: Annotated[str, typer.Option(help=", ".join(token_file.ROLES))] = "annotator",
 ) -> None:
     """Make a token and print it; services know it within seconds."""
+    home = Home.here()
+    if not home.secrets_file.exists():  # its services would never read the file
+        _no_stack(home)
     try:
-        token = token_file.add(Home.here().tokens_file, subject=name, role=role)
+        with explained():
+            token = token_file.add(home.tokens_file, subject=name, role=role)
     except token_file.UnknownRole as error:
         errors.print(str(error))
         raise typer.Exit(2) from error
@@ -119,26 +130,37 @@ def explained() -> Iterator[None]:
     except (StackError, DiskTooSmall, KafkaUnavailable, NoFreePort) as error:
         errors.print(str(error), markup=False, highlight=False)
         raise typer.Exit(1) from error
+    except PermissionError as error:
+        errors.print(f"{error.filename} belongs to another user; be that user, or use a RELEARN_HOME of your own")
+        raise typer.Exit(1) from error
 
 
 def _stack() -> Stack:
-    found = stack.read(Home.here())
-    if found is None:
-        errors.print(f"no stack in {Home.here().path}; start one with: relearn up")
+    home = Home.here()
+    found = stack.read(home)
+    if found is None and home.is_supervised():
+        errors.print(f"the stack in {home.path} is being started; `relearn up` waits for it")
         raise typer.Exit(1)
-    return found
+    return found or _no_stack(home)
+
+
+def _no_stack(home: Home) -> NoReturn:
+    errors.print(f"no stack in {home.path}; start one with: relearn up")
+    raise typer.Exit(1)
 
 
 def _show(running: Stack, home: Home) -> None:
-    console.print(view.status(running))
+    console.print(view.status(running, supervised=True).table)
+    for line in view.moved(running):
+        console.print(line, highlight=False)
     for mismatch in launch.mismatched_topics(home):
         errors.print(f"topic does not match its file: {mismatch}", markup=False)
     console.print(f"logs: {home.logs}", soft_wrap=True, highlight=False)
 
 
-def _stay(home: Home, running: Stack) -> None:
+def _stay(home: Home) -> None:
     console.print("Ctrl-C stops everything")
     try:
-        launch.wait_for_end(running)
+        launch.wait_for_end(home)
     except KeyboardInterrupt:
         launch.down(home)

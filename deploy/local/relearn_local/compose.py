@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from relearn_local import local, tokens
+from relearn_local.ports import HOST
 from relearn_local.services import SERVICES, Surroundings
 from relearn_local.stack import Home
 
@@ -48,6 +49,15 @@ def write_secrets(home: Home) -> Path:
     lines = "".join(f"{name}={value}\n" for name, value in variables.items())
     tokens.write_private_text(env_file, lines)
     return env_file
+
+
+def how_to_use(env_file: Path) -> list[str]:
+    """What to type: to start it, and to use the `relearn` command with it (Kafka is not published, so no events)."""
+    addresses = " ".join(f"RELEARN_{service.name.upper()}={HOST}:{service.port}" for service in SERVICES)
+    return [
+        f"docker compose --env-file {env_file} up --build --wait",
+        f"export RELEARN_TOKEN=$(cat {env_file.with_name('token')}) {addresses}",
+    ]
 
 
 def password_variable(service: str) -> str:

@@ -12,8 +12,11 @@ class DiskTooSmall(Exception):
     """Less free space than the stack needs; the message says where, how much, and what to do."""
 
 
-def require(path: Path, *, size_bytes: int, what: str) -> None:
-    """Raises DiskTooSmall unless the disk that holds `path` (which may not exist yet) has `size_bytes` free."""
+def require(path: Path, *, size_bytes: int, what: str, setting: str = "RELEARN_HOME") -> None:
+    """Raises DiskTooSmall unless the disk that holds `path` (which may not exist yet) has `size_bytes` free.
+
+    `setting` is the variable that moves it to another disk.
+    """
     place = path.absolute()
     while not place.exists():
         place = place.parent
@@ -21,5 +24,5 @@ def require(path: Path, *, size_bytes: int, what: str) -> None:
     if free < size_bytes:
         raise DiskTooSmall(
             f"too little disk for {what}: {place} has {free / GIB:.1f} GiB free, {size_bytes / GIB:.1f} GiB are "
-            "needed; free some, or set RELEARN_HOME to a folder on a larger disk"
+            f"needed; free some, or set {setting} to a folder on a larger disk"
         )

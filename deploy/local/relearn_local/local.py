@@ -6,14 +6,14 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from secrets import token_hex
 
 from relearn_local import kafka, postgres, tokens
 from relearn_local.children import MARK
 from relearn_local.kafka import Kafka
-from relearn_local.ports import HOST, PortClaims
+from relearn_local.ports import HOST, NoFreePort, PortClaims
 from relearn_local.postgres import Postgres
 from relearn_local.services import SERVICES, ServiceProcess, Surroundings, database_variable, environment
 from relearn_local.stack import Home
@@ -39,27 +39,53 @@ class Secrets:
     tokens: Mapping[str, str]  # by service
 
 
-def ports(claims: PortClaims, previous: Mapping[str, str]) -> dict[str, int]:
-    """A port for everything that listens: the one it had last time, else its default, else the next free one."""
-    last = {name: int(address.rpartition(":")[2]) for name, address in previous.items()}
-    return {name: claims.claim(last.get(name, default)) for name, default in DEFAULT_PORTS.items()}
+def ports(claims: PortClaims, previous: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, int]:
+    """A port for everything that listens: the one that is set, else that of last time, else its default.
+
+    Where that is busy, the next free one. `RELEARN_PORT_GATEWAY=9001` sets that of the gateway, and so on.
+    """
+    wanted = {name: int(address.rpartition(":")[2]) for name, address in previous.items()} | set_ports(environment)
+    return {name: claims.claim(wanted.get(name, default)) for name, default in DEFAULT_PORTS.items()}
+
+
+def set_ports(environment: Mapping[str, str]) -> dict[str, int]:
+    """The ports that somebody chose, by name.
+
+    Raises:
+        NoFreePort: what a variable says is no port.
+    """
+    found = {}
+    for name in DEFAULT_PORTS:
+        variable = f"RELEARN_PORT_{name.upper().replace('-', '_')}"
+        if said := environment.get(variable):
+            if not said.isdecimal() or not 1 <= int(said) <= 65535:
+                raise NoFreePort(f"{variable} must be a port from 1 to 65535, not {said!r}")
+            found[name] = int(said)
+    return found
 
 
 def secrets(home: Home) -> Secrets:
-    """The secrets of this stack, generated the first time, with the token of the person who starts it."""
-    if home.secrets_file.exists():
-        return Secrets(**json.loads(home.secrets_file.read_text()))
-    home.tokens_file.unlink(missing_ok=True)  # of a first start that was interrupted
+    """The secrets of this stack, generated the first time, with the token of the person who starts it.
+
+    What an older version did not know is added.
+    """
+    kept = json.loads(home.secrets_file.read_text()) if home.secrets_file.exists() else {}
+    if not kept:
+        home.tokens_file.unlink(missing_ok=True)  # of a first start that was interrupted
+        tokens.write_private_text(home.token_file, tokens.add(home.tokens_file, subject=PERSON, role="engineer"))
+    passwords = {service.name: token_hex(16) for service in SERVICES if service.database}
     made = Secrets(
-        postgres_password=token_hex(16),
-        database_passwords={service.name: token_hex(16) for service in SERVICES if service.database},
-        tokens={
-            service.name: tokens.add(home.tokens_file, subject=service.name, role="service") for service in SERVICES
+        postgres_password=kept.get("postgres_password") or token_hex(16),
+        database_passwords=passwords | kept.get("database_passwords", {}),
+        tokens=kept.get("tokens", {})
+        | {
+            service.name: tokens.add(home.tokens_file, subject=service.name, role="service")
+            for service in SERVICES
+            if service.name not in kept.get("tokens", {})
         },
     )
-    tokens.write_private_text(home.token_file, tokens.add(home.tokens_file, subject=PERSON, role="engineer"))
-    content = {"postgres_password": made.postgres_password, "database_passwords": made.database_passwords}
-    tokens.write_private(home.secrets_file, {**content, "tokens": made.tokens})
+    if asdict(made) != kept:
+        tokens.write_private(home.secrets_file, asdict(made))
     return made
 
 
@@ -84,6 +110,8 @@ def processes(home: Home, *, port: Mapping[str, int], secret: Secrets) -> list[P
             name="kafka",
             command=broker.command,
             prepare=broker.prepare,
+            folder=broker.folder,
+            environment=inherited | kafka.ENVIRONMENT,
             port=broker.port,
             log=home.log("kafka"),
             stop_signal=kafka.STOP_SIGNAL,
@@ -91,7 +119,7 @@ def processes(home: Home, *, port: Mapping[str, int], secret: Secrets) -> list[P
         ),
         start(
             name="prepare",
-            command=lambda: [sys.executable, "-m", "relearn_local.prepare"],
+            command=lambda: python("relearn_local.prepare"),
             log=home.log("prepare"),
             after=("postgres", "kafka"),
             once=True,
@@ -106,12 +134,17 @@ def processes(home: Home, *, port: Mapping[str, int], secret: Secrets) -> list[P
     return servers + [_service(service, home, around, inherited, port[service.name]) for service in SERVICES]
 
 
+def python(module: str) -> list[str]:
+    """The command of a module of ours; the folder it runs in, which a person chose, is no place to import from."""
+    return [sys.executable, "-P", "-m", module]
+
+
 def _service(
     service: ServiceProcess, home: Home, around: Surroundings, inherited: Mapping[str, str], port: int
 ) -> Process:
     return Process(
         name=service.name,
-        command=lambda: [sys.executable, "-m", service.module],
+        command=lambda: python(service.module),
         log=home.log(service.name),
         folder=home.path,
         environment={**inherited, **environment(service, around)},

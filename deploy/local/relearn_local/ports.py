@@ -10,7 +10,6 @@ import fcntl
 import os
 import socket
 import tempfile
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
@@ -31,16 +30,6 @@ def is_free(port: int) -> bool:
             probe.listen(1)
         except OSError:
             return False
-    return True
-
-
-def wait_until_free(port: int, *, deadline_s: float) -> bool:
-    """Waits for a port to be released: after a kill the kernel may accept connections for a moment longer."""
-    give_up = time.monotonic() + deadline_s
-    while not is_free(port):
-        if time.monotonic() > give_up:
-            return False
-        time.sleep(0.1)
     return True
 
 

@@ -9,12 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from relearn_local import lock
 from relearn_local.children import Identity
 
 FORMAT = 1
 KEPT = (
     *("kafka", "postgres", "objects", "spool", "logs", "compose", "demo"),
-    *("stack.json", "secrets.json", "tokens.json", "token", "supervisor.lock"),
+    *("stack.json", "secrets.json", "tokens.json", "token"),
 )
 State = Literal["waiting", "starting", "running", "restarting", "broken", "done", "stopped"]
 
@@ -55,14 +56,32 @@ class Home:
         """Tokens of the services and passwords of their databases."""
         return self.path / "secrets.json"
 
+    @property
+    def of_the_demo(self) -> Home:
+        """Where `make demo` of the same folder keeps its stack."""
+        return Home(path=self.path / "demo" / "stack")
+
+    @property
+    def lock_file(self) -> Path:
+        """Held by the supervisor for as long as it lives."""
+        return self.path / "supervisor.lock"
+
+    def is_supervised(self) -> bool:
+        """Whether a supervisor runs here, or is being started."""
+        return lock.is_held(self.lock_file)
+
     def make(self) -> None:
         """Creates the folder; others may pass through it (PostgreSQL's user does), not look around."""
         self.path.mkdir(mode=0o711, parents=True, exist_ok=True)
         self.logs.mkdir(exist_ok=True)
 
     def kept(self) -> list[Path]:
-        """What is there of all that a stack keeps, in whichever folder somebody chose for it."""
-        return [self.path / name for name in KEPT if (self.path / name).exists()]
+        """What is there of all that a stack keeps, in whichever folder somebody chose for it.
+
+        Among it the fresh copies (`.<name>.<pid>`) of files whose replacement was interrupted.
+        """
+        found = [self.path / name for name in KEPT if os.path.lexists(self.path / name)]
+        return found + [copy for name in KEPT for copy in self.path.glob(f".{name}.*")]
 
     def log(self, name: str) -> Path:
         """The log file of a process."""
@@ -79,16 +98,10 @@ class ProcessReport:
     serves_health: bool  # answers grpc.health.v1 at its address
     log: str
     pid: int | None = None
-    started: float | None = None  # seconds since the epoch
+    ticks: int | None = None  # with the pid its identity; None when it does not run
+    started: float | None = None  # seconds since the epoch, to show
     restarts: int = 0
     reason: str = ""  # why it ended last; empty when it never did
-
-    @property
-    def identity(self) -> Identity | None:
-        """The running process, when there is one."""
-        if self.pid is None or self.started is None:
-            return None
-        return Identity(pid=self.pid, started=self.started)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,29 +114,40 @@ class Stack:
     processes: tuple[ProcessReport, ...]
     stopping: bool = False
 
-    def is_supervised(self) -> bool:
-        """Whether the supervisor that wrote this still runs."""
-        return self.supervisor.is_alive()
+    def recorded(self) -> list[Identity]:
+        """The processes that ran when this was written; some may have ended."""
+        return [
+            Identity(pid=process.pid, ticks=process.ticks, boot_id=self.supervisor.boot_id)
+            for process in self.processes
+            if process.pid is not None and process.ticks is not None
+        ]
 
 
 def write(home: Home, stack: Stack) -> None:
     """Replaces `stack.json` in one step, so that readers never see half of it."""
     fresh = home.stack_file.with_name(f".stack.json.{os.getpid()}")
-    files = {"tokens_file": str(home.tokens_file), "token_file": str(home.token_file)}
-    fresh.write_text(json.dumps({"format": FORMAT, **asdict(stack), **files}, indent=1))
+    fresh.write_text(json.dumps({"format": FORMAT, **asdict(stack), "token_file": str(home.token_file)}, indent=1))
     fresh.replace(home.stack_file)
 
 
 def read(home: Home) -> Stack | None:
-    """The stack as it was last written; None where none ever ran."""
+    """The stack as it was last written; None where none ever ran, or what is written can't be read."""
     try:
         content: dict[str, Any] = json.loads(home.stack_file.read_text())
-    except FileNotFoundError:
+        if content["format"] != FORMAT:
+            return None
+        return Stack(
+            home=content["home"],
+            supervisor=Identity(**content["supervisor"]),
+            endpoints=content["endpoints"],
+            processes=tuple(ProcessReport(**process) for process in content["processes"]),
+            stopping=content["stopping"],
+        )
+    except (FileNotFoundError, IsADirectoryError, ValueError, KeyError, TypeError):
         return None
-    return Stack(
-        home=content["home"],
-        supervisor=Identity(**content["supervisor"]),
-        endpoints=content["endpoints"],
-        processes=tuple(ProcessReport(**process) for process in content["processes"]),
-        stopping=content["stopping"],
-    )
+
+
+def running(home: Home) -> Stack | None:
+    """What the supervisor that runs now says; None where none does, or it has not said anything yet."""
+    now = read(home)
+    return now if now is not None and now.supervisor == lock.holder(home.lock_file) else None

@@ -6,7 +6,6 @@ It holds the stack's lock for as long as it lives, so there is never a second on
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import os
 import signal
@@ -15,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from relearn_local import children, local, logs, stack
+from relearn_local import children, local, lock, logs, stack
 from relearn_local.ports import HOST, PortClaims
 from relearn_local.stack import Home, ProcessReport, Stack
 from relearn_local.supervisor import Process, Supervisor
@@ -23,7 +22,7 @@ from relearn_local.supervisor import Process, Supervisor
 log = logging.getLogger(__name__)
 
 ALREADY_RUNNING = 3  # exit code
-LOG_CHECK_S = 30.0
+TIDY_S = 5.0
 
 # What a stack consists of: its home and a fresh set of claims in, the ports by name and the processes out.
 Plan = Callable[[Home, PortClaims, Mapping[str, str]], tuple[Mapping[str, int], Sequence[Process]]]
@@ -31,21 +30,20 @@ Plan = Callable[[Home, PortClaims, Mapping[str, str]], tuple[Mapping[str, int], 
 
 def relearn(home: Home, claims: PortClaims, previous: Mapping[str, str]) -> tuple[Mapping[str, int], Sequence[Process]]:
     """The plan of Relearn itself."""
-    port = local.ports(claims, previous)
+    port = local.ports(claims, previous, os.environ)
     return port, local.processes(home, port=port, secret=local.secrets(home))
 
 
 def supervise(home: Home, plan: Plan) -> int:
     """Runs a stack until SIGTERM or SIGINT; returns the exit code of the process."""
     home.make()
-    with (home.path / "supervisor.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.info("this stack has a supervisor already")
-            return ALREADY_RUNNING
-        _clean_up_after_a_killed_one(home)
-        asyncio.run(_run(home, plan))
+    try:
+        with lock.hold(home.lock_file):
+            _clean_up_after_a_killed_one(home)
+            asyncio.run(_run(home, plan))
+    except lock.Held:
+        log.info("this stack has a supervisor already")
+        return ALREADY_RUNNING
     return 0
 
 
@@ -65,7 +63,10 @@ async def _run(home: Home, plan: Plan) -> None:
             processes=reports,
             stopping=stopping.is_set(),
         )
-        stack.write(home, now)
+        try:
+            stack.write(home, now)
+        except OSError as error:  # a full disk must not end what still runs; it is written again by and by
+            log.warning("%s can't be written: %s", home.stack_file, error)
 
     for process in processes:
         logs.begin(process.log)
@@ -80,27 +81,31 @@ async def _run(home: Home, plan: Plan) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
-    cutter = asyncio.create_task(_cut_logs([process.log for process in processes]))
+    tidier = asyncio.create_task(_tidy([process.log for process in processes], lambda: publish(supervisor.reports)))
     try:
         await supervisor.run()
     finally:
-        cutter.cancel()
+        tidier.cancel()
         with suppress(asyncio.CancelledError):
-            await cutter
+            await tidier
         claims.release()
 
 
-async def _cut_logs(paths: Sequence[Path]) -> None:
+async def _tidy(paths: Sequence[Path], publish: Callable[[], None]) -> None:
+    """Keeps logs short, and `stack.json` there even when a write failed or somebody deleted it."""
     while True:
-        await asyncio.sleep(LOG_CHECK_S)
+        await asyncio.sleep(TIDY_S)
+        publish()
         for path in paths:
-            logs.cut(path)
+            try:
+                logs.cut(path)
+            except OSError as error:
+                log.warning("%s can't be cut: %s", path, error)
 
 
 def _clean_up_after_a_killed_one(home: Home) -> None:
     last = stack.read(home)
-    recorded = [process.identity for process in last.processes if process.identity] if last else []
-    if killed := children.kill_leftovers(recorded, mark=str(home.path)):
+    if killed := children.kill_leftovers(last.recorded() if last else [], mark=str(home.path)):
         log.warning("killed what an earlier supervisor left behind: %s", killed)
 
 

@@ -12,18 +12,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import psutil
-
 from relearn_local import children
 from relearn_local.ports import HOST, accepts, is_free
 from relearn_local.stack import ProcessReport, State
 
 log = logging.getLogger(__name__)
 
-QUICK_S = 10.0  # a process that ends sooner has failed to start
+QUICK_S = 10.0  # a process that ends sooner, or was never ready, has failed to start
 QUICK_FAILURES = 5  # so many in a row and it is reported as broken
 LONGEST_PAUSE_S = 15.0
-PORT_RELEASE_S = 15.0
+PORT_RELEASE_S = 5.0
+ENDED: Mapping[str, None] = {"pid": None, "ticks": None, "started": None}  # in the report of what does not run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,15 +58,15 @@ class _Kept:
 
     process: Process
     report: ProcessReport
-    ready: asyncio.Event = field(default_factory=asyncio.Event)
-    child: subprocess.Popen[bytes] | None = None
+    ready: asyncio.Event = field(default_factory=asyncio.Event)  # was ready once
+    child: subprocess.Popen[bytes] | None = None  # not reaped yet; None when nothing runs
 
 
 class Supervisor:
     """Runs a set of processes until `stop` is called."""
 
     def __init__(self, processes: Sequence[Process], *, on_change: Callable[[tuple[ProcessReport, ...]], None]) -> None:
-        """`on_change` gets all reports whenever one of them changed."""
+        """`on_change` gets all reports whenever one of them changed; an error of it would end the supervisor."""
         self._kept = {process.name: _Kept(process, _first_report(process)) for process in processes}
         self._on_change = on_change
         self._stopping = asyncio.Event()
@@ -103,13 +102,14 @@ class Supervisor:
             begun = time.monotonic()
             reason = await self._run_once(kept)
             if kept.process.once and not reason:
-                self._set(kept, state="done", pid=None, started=None)
+                self._set(kept, state="done", **ENDED)
                 kept.ready.set()
                 await asyncio.Event().wait()  # done; nothing to keep
-            quick = quick + 1 if time.monotonic() - begun < QUICK_S else 0
+            failed = kept.report.state != "running" or time.monotonic() - begun < QUICK_S
+            quick = quick + 1 if failed else 0
             log.warning("%s: %s", kept.process.name, reason)
             state: State = "broken" if quick >= QUICK_FAILURES else "restarting"
-            self._set(kept, state=state, pid=None, started=None, reason=reason, restarts=kept.report.restarts + 1)
+            self._set(kept, state=state, **ENDED, reason=reason, restarts=kept.report.restarts + 1)
             await asyncio.sleep(min(0.25 * 2**quick, LONGEST_PAUSE_S))
 
     async def _run_once(self, kept: _Kept) -> str:
@@ -127,10 +127,11 @@ class Supervisor:
         self._set_started(kept, child.pid)
         ready = asyncio.create_task(self._watch_ready(kept))
         try:
-            code = await loop.run_in_executor(self._threads, child.wait)
+            await loop.run_in_executor(self._threads, children.wait_until_ended, child)
         finally:
             ready.cancel()
-        children.kill_session(child.pid)  # grandchildren must not meet their parent's successor
+        kept.child = None
+        code = children.finish(child)  # with its grandchildren: they must not meet their parent's successor
         if code == 0 and process.once:
             return ""
         return _how_it_ended(code)
@@ -152,14 +153,11 @@ class Supervisor:
         ):
             await asyncio.gather(*(loop.run_in_executor(self._threads, _stop, kept) for kept in level))
             for kept in level:
-                self._set(kept, state="stopped", pid=None, started=None)
+                self._set(kept, state="stopped", **ENDED)
 
     def _set_started(self, kept: _Kept, pid: int) -> None:
-        try:
-            started = children.identity(pid).started
-        except psutil.NoSuchProcess:  # gone already; its exit code will say why
-            started = time.time()
-        self._set(kept, state="starting", pid=pid, started=started)
+        ticks = children.identity(pid).ticks  # of a zombie too, should it have ended already
+        self._set(kept, state="starting", pid=pid, ticks=ticks, started=time.time())
 
     def _set(self, kept: _Kept, **changes: object) -> None:
         kept.report = replace(kept.report, **changes)  # type: ignore[arg-type]  # names are those of the report
@@ -195,5 +193,5 @@ def _how_it_ended(code: int) -> str:
 
 
 def _stop(kept: _Kept) -> None:
-    if kept.child is not None:
+    if kept.child is not None:  # else it has ended, and its id may be anybody's
         children.stop(kept.child, gently=kept.process.stop_signal, grace_s=kept.process.grace_s)

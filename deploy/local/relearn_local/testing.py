@@ -133,7 +133,7 @@ async def _execute(server: Postgres, statement: str) -> None:
 def _wait(child: subprocess.Popen[bytes], is_ready: Callable[[], bool], log: Path, name: str) -> None:
     give_up = time.monotonic() + START_DEADLINE_S
     while not is_ready():
-        if child.poll() is not None or time.monotonic() > give_up:
-            children.kill_session(child.pid)
+        if children.has_ended(child) or time.monotonic() > give_up:
+            children.finish(child)
             raise ServerDidNotStart(f"{name} did not start; the end of its log:\n{log.read_text()[-2000:]}")
         time.sleep(0.05)

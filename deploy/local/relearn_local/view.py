@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -15,6 +16,7 @@ from rich.text import Text
 from relearn_local import health
 from relearn_local.health import DONE, READY, SERVING
 from relearn_local.launch import Progress
+from relearn_local.local import DEFAULT_PORTS
 from relearn_local.stack import Stack
 
 COLOURS = {SERVING: "green", DONE: "green", "running": "green", "broken": "bold red", "restarting": "yellow"}
@@ -30,12 +32,20 @@ def progress(console: Console) -> Iterator[Progress]:
         yield lambda found: live.update(_live(found))
 
 
-def status(stack: Stack) -> Table:
-    """One row a process."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """One row a process, and below them a line for each that is not ready."""
+
+    table: Table
+    problems: tuple[str, ...]
+
+
+def status(stack: Stack, *, supervised: bool) -> Status:
+    """What every process does, as its supervisor and its health check say; `supervised`: whether anything runs."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("process", "pid", "state", "restarts", "address", "health", "up for"):
+    for column in ("process", "pid", "state", "restarts", "address", "metrics", "health", "up for"):
         table.add_column(column, justify="right" if column in ("pid", "restarts", "up for") else "left")
-    supervised = stack.is_supervised()
+    problems = []
     for process in stack.processes:
         state = process.state if supervised else "stopped"
         answer = health.of(process) if supervised else "-"
@@ -46,10 +56,26 @@ def status(stack: Stack) -> Table:
             Text(state, style=COLOURS.get(state, "")),
             str(process.restarts),
             process.address or "-",
+            stack.endpoints.get(f"{process.name}-metrics", "-"),
             Text(answer if shown else "-", style=COLOURS.get(answer, "yellow") if shown else ""),
             "-" if process.started is None or not supervised else _duration(time.time() - process.started),
         )
-    return table
+        if supervised and answer not in READY:
+            why = f"{answer} ({process.reason})" if process.reason else answer
+            problems.append(f"{process.name}: {why}; its log is {process.log}")
+    if not supervised:
+        problems.append("nothing runs; `relearn up` starts it")
+    return Status(table=table, problems=tuple(problems))
+
+
+def moved(stack: Stack) -> list[str]:
+    """A line for each port that is not the default one."""
+    ports = {name: int(address.rpartition(":")[2]) for name, address in stack.endpoints.items()}
+    return [
+        f"{name} listens on port {port}: {DEFAULT_PORTS[name]} was busy, or another one was set"
+        for name, port in ports.items()
+        if port != DEFAULT_PORTS.get(name, port)
+    ]
 
 
 def _live(found: Mapping[str, str]) -> Group:

@@ -21,7 +21,7 @@ postgres = pytest.mark.parametrize("servers", ["postgres"], indirect=True)
 @pytest.fixture
 async def servers(request, tmp_path):
     """One server of the local stack, named by the mark, kept by a supervisor; its home and its ports."""
-    home = Home(path=tmp_path)
+    home = Home(path=tmp_path / "Bilder, für Jörg")  # Kafka reads its settings as Latin-1 and splits at commas
     home.make()
     with PortClaims() as claims:
         port = {name: claims.claim_any() for name in local.DEFAULT_PORTS}
@@ -36,7 +36,7 @@ async def servers(request, tmp_path):
 
 @kafka
 async def test_a_killed_broker_is_back_with_what_it_had(servers):
-    supervisor, _, port = servers
+    supervisor, home, port = servers
     broker = f"127.0.0.1:{port['kafka']}"
     await until(lambda: state(supervisor, "kafka") == ("running", 0))
     await asyncio.to_thread(create_topic, broker, "kept")
@@ -45,6 +45,7 @@ async def test_a_killed_broker_is_back_with_what_it_had(servers):
     await until(lambda: state(supervisor, "kafka") == ("running", 1))
 
     assert await asyncio.to_thread(topic_names, broker) == ["kept"]
+    assert [path.name for path in home.path.parent.iterdir()] == [home.path.name]  # nothing was written beside it
 
 
 @postgres

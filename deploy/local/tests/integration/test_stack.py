@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from dataclasses import replace
 
 import pytest
 
-from relearn_local import launch, stack
-from relearn_local.children import Identity
+from relearn_local import children, launch, stack
 from relearn_local.launch import StackError
 from relearn_local.ports import PortClaims, accepts
 from relearn_local.stack import Home
+from relearn_local.supervisor import Process, Supervisor
 
 
 def test_up_returns_when_every_process_listens_and_says_where(tiny, port):
@@ -167,7 +169,7 @@ def test_up_after_a_killed_supervisor_clears_what_it_left_and_starts_again(tiny,
     first = tiny.up()
     grandchild = int(pid_file.read_text())
     os.kill(first.supervisor.pid, signal.SIGKILL)
-    assert tiny.eventually(lambda: not first.is_supervised())
+    assert tiny.eventually(lambda: not tiny.home.is_supervised())
 
     second = tiny.up()
 
@@ -180,8 +182,8 @@ def test_a_stale_record_that_names_the_id_of_another_process_harms_nobody(tiny, 
     tiny.of(web={"port": port, "command": tiny.server}).up()
     launch.down(tiny.home)
     last = stack.read(tiny.home)
-    mine = Identity(pid=os.getpid(), started=1.0)  # our id, but a process that ended long ago
-    process = replace(last.processes[0], pid=os.getpid(), started=1.0)
+    mine = replace(children.identity(os.getpid()), ticks=1)  # our id, but a process that ended long ago
+    process = replace(last.processes[0], pid=mine.pid, ticks=mine.ticks)
     stack.write(tiny.home, replace(last, supervisor=mine, processes=(process,)))
 
     again = tiny.up()
@@ -190,11 +192,97 @@ def test_a_stale_record_that_names_the_id_of_another_process_harms_nobody(tiny, 
     assert accepts(port)
 
 
+def test_a_stack_whose_record_was_lost_is_found_by_up_and_by_down(tiny, port):
+    tiny.of(web={"port": port, "command": tiny.server}).up()
+    tiny.home.stack_file.unlink()
+
+    again = tiny.up()
+    tiny.home.stack_file.write_text("{")
+    stopped = launch.down(tiny.home)
+
+    assert again.endpoints == {"web": f"127.0.0.1:{port}"}
+    assert stopped
+    assert not accepts(port)
+
+
+def test_a_state_that_can_not_be_written_ends_nothing_and_is_written_when_it_can_be(tiny, port):
+    tiny.of(web={"port": port, "command": tiny.server}).up()
+    first = tiny.process("web").pid
+    tiny.home.stack_file.unlink()
+    tiny.home.stack_file.mkdir()  # as a full disk: nothing can be written here
+
+    os.kill(first, signal.SIGKILL)
+    came_back = tiny.eventually(lambda: not tiny.runs(first)) and tiny.eventually(lambda: accepts(port))
+    tiny.home.stack_file.rmdir()
+
+    assert came_back
+    assert tiny.eventually(lambda: stack.read(tiny.home) is not None)
+    assert tiny.process("web").restarts == 1
+
+
+def test_down_stops_what_an_interrupted_up_has_only_just_started(tiny, port):
+    tiny.of(web={"port": port, "command": tiny.server})
+    interrupted = f"""
+import os, subprocess
+from pathlib import Path
+from relearn_local import launch
+from relearn_local.stack import Home
+from relearn_local.supervisor import Process, Supervisor
+start = subprocess.Popen
+def start_and_die(*a, **k):
+    start(*a, **k)
+    os._exit(1)  # Ctrl-C in the moment after the supervisor was started
+subprocess.Popen = start_and_die
+home = Home(path=Path({str(tiny.home.path)!r}))
+launch.up(home, on_progress=print, say=print, supervisor={tuple(tiny.supervisor)!r})
+"""
+    subprocess.run([sys.executable, "-c", interrupted], check=False)
+
+    stopped = launch.down(tiny.home)
+
+    assert stopped
+    assert not tiny.home.is_supervised()
+    assert not accepts(port)
+
+
+def test_a_port_that_another_program_took_is_named_soon(tiny, port, monkeypatch):
+    async def reason() -> str:
+        process = Process(
+            name="web", command=lambda: tiny.server, log=tiny.plan, folder=tiny.plan.parent, environment={}, port=port
+        )
+        supervisor = Supervisor([process], on_change=lambda reports: None)
+        running = asyncio.create_task(supervisor.run())
+        async with asyncio.timeout(20):
+            while supervisor.reports[0].state != "broken":
+                await asyncio.sleep(0.05)
+        supervisor.stop()
+        await running
+        return supervisor.reports[0].reason
+
+    monkeypatch.setattr("relearn_local.supervisor.PORT_RELEASE_S", 0.1)
+    monkeypatch.setattr("relearn_local.supervisor.QUICK_FAILURES", 2)
+    monkeypatch.setattr("relearn_local.supervisor.QUICK_S", 0.0)  # slow to fail: what was never ready counts too
+    with socket.create_server(("127.0.0.1", port)):
+        assert f"port {port} is used by another program" in asyncio.run(reason())
+
+
 def test_reset_deletes_what_the_stack_kept(tiny, port):
     tiny.of(web={"port": port, "command": tiny.server}).up()
     pids = tiny.pids()
+    (tiny.home.path / ".secrets.json.4711").touch()  # of a write that was interrupted
 
     launch.reset(tiny.home)
 
-    assert [path.name for path in tiny.home.path.iterdir()] == ["command.lock"]
+    assert {path.name for path in tiny.home.path.iterdir()} == {"command.lock", "supervisor.lock"}
     assert [pid for pid in pids if tiny.runs(pid)] == []
+
+
+def test_reset_stops_a_running_demo_before_it_deletes_its_stack(tiny, port):
+    inside = replace(tiny, home=tiny.home.of_the_demo).of(web={"port": port, "command": tiny.server})
+    inside.up()
+    pids = inside.pids()
+
+    launch.reset(tiny.home)
+
+    assert [pid for pid in pids if tiny.runs(pid)] == []
+    assert not inside.home.path.exists()

@@ -1,11 +1,15 @@
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 
 import pytest
 from typer.testing import CliRunner
 
-from relearn_local import disk, launch
+from relearn_local import children, disk, kafka, launch, local, lock, stack, view
 from relearn_local.commands import app
+from relearn_local.stack import Home, ProcessReport, Stack
 
 
 @pytest.fixture
@@ -55,22 +59,107 @@ def test_reset_deletes_what_is_the_stacks_and_nothing_else_in_the_folder(home):
     result = run("reset", "--yes")
 
     assert result.exit_code == 0
-    assert {path.name for path in home.iterdir()} == {"thesis.tex", "command.lock"}
+    assert {path.name for path in home.iterdir()} == {"thesis.tex", "command.lock", "supervisor.lock"}
 
 
 def test_a_new_token_is_all_that_is_printed(home):
+    local.secrets(Home(path=home))
+
     result = run("tokens", "add", "ada", "--role", "annotator")
 
     assert len(result.stdout.strip()) >= 40
-    assert json.loads((home / "tokens.json").read_text())["tokens"][0]["subject"] == "ada"
+    assert json.loads((home / "tokens.json").read_text())["tokens"][-1]["subject"] == "ada"
+
+
+def test_a_token_that_no_stack_would_know_is_not_made(home):
+    result = run("tokens", "add", "ada")
+
+    assert result.exit_code == 1
+    assert "relearn up" in result.output
+    assert not (home / "tokens.json").exists()
 
 
 def test_a_token_of_an_unknown_role_is_refused_with_the_roles_there_are(home):
+    local.secrets(Home(path=home))
+    before = (home / "tokens.json").read_text()
+
     result = run("tokens", "add", "ada", "--role", "boss")
 
     assert result.exit_code == 2
     assert "annotator, engineer, service" in result.output
-    assert not (home / "tokens.json").exists()
+    assert (home / "tokens.json").read_text() == before
+
+
+def test_status_names_what_is_not_ready_with_its_reason_and_its_log(home):
+    kept = Home(path=home)
+    with supervised(kept, ProcessReport(
+        name="gateway", state="broken", address=None, serves_health=True, log="/logs/gateway.log",
+        reason="ended with exit code 7",
+    )):  # fmt: skip
+        result = run("status")
+
+    assert result.exit_code == 1
+    assert "gateway: broken (ended with exit code 7); its log is /logs/gateway.log" in result.output
+
+
+def test_status_of_a_stack_that_was_stopped_says_how_to_start_it(home):
+    kept = Home(path=home)
+    with supervised(kept):
+        pass
+
+    result = run("status")
+
+    assert result.exit_code == 1
+    assert "nothing runs; `relearn up` starts it" in result.output
+
+
+def test_a_port_that_is_not_the_default_one_is_told():
+    endpoints = {"gateway": "127.0.0.1:8002", "gateway-metrics": "127.0.0.1:7116", "kafka": "127.0.0.1:9092"}
+    running = Stack(home="", supervisor=children.identity(os.getpid()), endpoints=endpoints, processes=())
+
+    assert view.moved(running) == ["gateway listens on port 8002: 8001 was busy, or another one was set"]
+
+
+def test_a_small_disk_for_what_is_downloaded_is_named_with_the_variable_that_moves_it(home, tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, "NEEDED_BYTES", 0)
+    monkeypatch.setattr(kafka, "DOWNLOAD_BYTES", 2**20 * disk.GIB)
+    monkeypatch.setenv("JGO_CACHE_DIR", str(tmp_path / "cache"))
+
+    result = run("up")
+
+    assert result.exit_code == 1
+    assert "too little disk for Apache Kafka's jars" in result.output
+    assert "JGO_CACHE_DIR" in result.output
+
+
+def test_what_belongs_to_another_user_is_said_in_a_line(home, monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(home / "command.lock"))
+
+    monkeypatch.setattr(launch, "up", refuse)
+
+    result = run("up")
+
+    assert result.exit_code == 1
+    assert "command.lock belongs to another user" in result.output
+
+
+def test_the_use_of_the_compose_stack_is_told_with_its_token(home):
+    result = run("compose-secrets")
+
+    start, variables = result.output.splitlines()
+    assert start.startswith("docker compose --env-file ")
+    assert f"RELEARN_TOKEN=$(cat {home / 'compose' / 'token'})" in variables
+    assert "RELEARN_REGISTRY=127.0.0.1:7010" in variables
+
+
+@contextmanager
+def supervised(home: Home, *processes: ProcessReport) -> Iterator[None]:
+    """A stack whose supervisor is this process."""
+    home.make()
+    stack.write(home, Stack(home="", supervisor=children.identity(os.getpid()), endpoints={}, processes=processes))
+    with lock.hold(home.lock_file):
+        yield
 
 
 def test_up_on_a_small_disk_says_so_and_starts_nothing(home, monkeypatch):

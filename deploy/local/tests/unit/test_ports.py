@@ -1,6 +1,9 @@
 import socket
 
-from relearn_local.ports import PortClaims, is_free
+import pytest
+
+from relearn_local import local
+from relearn_local.ports import NoFreePort, PortClaims, is_free
 
 
 def test_the_preferred_port_is_taken_when_it_is_free():
@@ -33,6 +36,22 @@ def test_a_released_port_can_be_claimed_by_others():
 def test_a_port_in_use_is_not_free():
     with socket.create_server(("127.0.0.1", 0)) as server:
         assert not is_free(server.getsockname()[1])
+
+
+def test_a_port_that_is_set_comes_before_that_of_last_time_and_the_default():
+    start = free_stretch()
+    last = {"gateway": f"127.0.0.1:{start}", "kafka": f"127.0.0.1:{start + 1}"}
+
+    with PortClaims() as claims:
+        ports = local.ports(claims, last, {"RELEARN_PORT_GATEWAY": str(start + 2)})
+
+    assert (ports["gateway"], ports["kafka"]) == (start + 2, start + 1)
+
+
+@pytest.mark.parametrize("said", ["0", "65536", "eight", "-1"])
+def test_what_is_no_port_is_refused_with_its_variable(said):
+    with pytest.raises(NoFreePort, match="RELEARN_PORT_KAFKA_CONTROLLER must be a port"):
+        local.set_ports({"RELEARN_PORT_KAFKA_CONTROLLER": said})
 
 
 def free_stretch() -> int:
