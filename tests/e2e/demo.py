@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ class Demo:
 
     folder: Path
     exit_code: int
-    output: str
+    output: str = field(repr=False)
 
     @property
     def stack(self) -> Stack:
