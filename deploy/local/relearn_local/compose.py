@@ -11,6 +11,7 @@ from relearn_local.stack import Home
 
 HINT = "run relearn compose-secrets"
 SPOOL_FOLDER = "/var/lib/relearn/spool"
+SCRATCH_FOLDER = "/var/lib/relearn/scratch"  # of the container, which may lose it
 OBJECTS_FOLDER = "/var/lib/relearn/objects"
 
 
@@ -31,6 +32,7 @@ def surroundings() -> Surroundings:
         kafka_bootstrap_servers="kafka:9092",
         object_store_url=f"file://{OBJECTS_FOLDER}",
         spool_folder=SPOOL_FOLDER,
+        scratch_folder=SCRATCH_FOLDER,
     )
 
 

@@ -158,8 +158,8 @@ def _surroundings(
     home: Home, *, port: Mapping[str, int], secret: Secrets, broker: Kafka, database: Postgres
 ) -> Surroundings:
     addresses = {service.name: f"{HOST}:{port[service.name]}" for service in SERVICES}
-    objects, spool = home.path / "objects", home.path / "spool"
-    for folder in (objects, spool):
+    objects, spool, scratch = (home.path / name for name in ("objects", "spool", "scratch"))
+    for folder in (objects, spool, scratch):
         folder.mkdir(parents=True, exist_ok=True)
     return Surroundings(
         listen=addresses,
@@ -174,4 +174,5 @@ def _surroundings(
         kafka_bootstrap_servers=broker.bootstrap_servers,
         object_store_url=objects.as_uri(),
         spool_folder=str(spool),
+        scratch_folder=str(scratch),
     )

@@ -19,7 +19,8 @@ class ServiceProcess:
         package: folder under services/.
         port: default port of gRPC; `metrics_port` of Prometheus.
         calls: processes whose address it is told.
-        database, objects, spool: whether it has a database, reads or writes objects, keeps a spool on disk.
+        database, objects, spool, scratch: whether it has a database, reads or writes objects, keeps a spool on disk,
+            needs a folder for what may be lost.
     """
 
     name: str
@@ -31,6 +32,7 @@ class ServiceProcess:
     database: bool = True
     objects: bool = False
     spool: bool = False
+    scratch: bool = False
 
     @property
     def prefix(self) -> str:
@@ -60,6 +62,7 @@ SERVICES = (
         metrics_port=7113,
         calls=("datasets",),
         objects=True,
+        scratch=True,
     ),
     ServiceProcess(name="control", module="relearn_serving.control", package="serving", port=7014, metrics_port=7114),
     ServiceProcess(
@@ -101,6 +104,7 @@ class Surroundings:
     kafka_bootstrap_servers: str
     object_store_url: str
     spool_folder: str
+    scratch_folder: str
 
 
 def environment(service: ServiceProcess, around: Surroundings) -> dict[str, str]:
@@ -118,6 +122,8 @@ def environment(service: ServiceProcess, around: Surroundings) -> dict[str, str]
         variables["OBJECT_STORE_URL"] = around.object_store_url
     if service.spool:
         variables["SPOOL_DIR"] = around.spool_folder
+    if service.scratch:
+        variables["WORK_DIR"] = around.scratch_folder
     variables |= {f"{called.upper()}_ADDRESS": around.addresses[called] for called in service.calls}
     return {service.prefix + name: value for name, value in variables.items()}
 

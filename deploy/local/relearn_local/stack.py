@@ -14,7 +14,7 @@ from relearn_local.children import Identity
 
 FORMAT = 1
 KEPT = (
-    *("kafka", "postgres", "objects", "spool", "logs", "compose", "demo"),
+    *("kafka", "postgres", "objects", "spool", "scratch", "logs", "compose", "demo"),
     *("stack.json", "secrets.json", "tokens.json", "token"),
 )
 State = Literal["waiting", "starting", "running", "restarting", "broken", "done", "stopped"]
