@@ -42,7 +42,7 @@ def suggest(space: Space, tried: Sequence[Tried], *, trial: int, seed: int) -> P
     taken = {one.parameters for one in tried}
     suggestion = None
     for draw in range(2 * _DRAWS):
-        drawn_by = seed + 1000 * trial + draw
+        drawn_by = (seed + 1000 * trial + draw) % 2**32  # numpy's older generator, which Optuna uses, takes no more
         sampler: optuna.samplers.BaseSampler = (
             optuna.samplers.TPESampler(seed=drawn_by, n_startup_trials=_RANDOM_TRIALS)
             if draw < _DRAWS

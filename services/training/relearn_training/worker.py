@@ -3,16 +3,17 @@
 It alone imports torch, which takes seconds: hence it is kept for the next task. It reads paths of task files, a line
 each, from standard input and answers with JSON lines on standard output: {"progress": ...} any number of times, then
 {"result": ...} or {"error": ...}. The end of standard input means that nobody waits for results any more: it ends at
-once, in the middle of a task too, and so never outlives the service.
+once, in the middle of a task too, and so never outlives the service. SIGINT and SIGTERM mean nothing to it: sent to the
+whole process group, they would end its task before the service, which stops by closing standard input, knows why.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict
@@ -28,6 +29,8 @@ Tell: TypeAlias = Callable[[str, object], None]
 
 def main() -> None:
     """Do tasks until standard input ends."""
+    for ignored in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ignored, signal.SIG_IGN)
     paths: SimpleQueue[str] = SimpleQueue()
     threading.Thread(target=_read, args=(paths,), daemon=True).start()
     # results travel on a private copy of standard output: a library that prints must not break the protocol
@@ -65,46 +68,33 @@ def _do(task: tasks.Task, tell: Tell) -> dict[str, Any]:
 
 
 def _prepare(task: PrepareTask) -> dict[str, Any]:
-    from relearn_training.learning import prepared
     from relearn_training.learning.preparing import prepare
 
-    result = prepare(task)
-    prepared.write(task.output, result)
-    return {"samples": len(result.labels), "left_out": result.left_out, "new_labels": result.new_labels}
+    return {"left_out": prepare(task).left_out}
 
 
 def _trial(task: TrialTask, tell: Tell) -> dict[str, Any]:
     _one_thread()
     from relearn_training.learning import prepared
     from relearn_training.learning.evaluation import evaluate
-    from relearn_training.learning.groups import groups_of
-    from relearn_training.learning.provenance import code_digest, environment
+    from relearn_training.learning.provenance import provenance
     from relearn_training.learning.trial import train
     from relearn_training.learning.weights import dump_weights
 
     samples = prepared.read(task.prepared)
-    started = time.perf_counter()
     trained = train(task, samples, tell=lambda progress: tell("progress", asdict(progress)))
     evaluation = evaluate(trained, samples)
     task.output.mkdir(parents=True, exist_ok=True)
     (task.output / "model.safetensors").write_bytes(dump_weights(trained.model))
     (task.output / "validation.parquet").write_bytes(evaluation.answers)
-    groups = dict(
-        zip(
-            ("imported", "earlier", "new"),
-            (len(group) for group in groups_of(samples.samples, champion_version_n=task.champion_version_n)),
-            strict=True,
-        )
-    )
-    made_by = {"code_digest": code_digest(), "environment": environment(), "seed": task.seed}
-    details = evaluation.details | {"trained_on": groups, "parameters": task.parameters.to_dict()} | made_by
+    made_by = provenance(task, trained)
+    details = evaluation.details | made_by
     (task.output / "evaluation.json").write_text(json.dumps(details, indent=1), encoding="utf-8")
     return {
         "objective": evaluation.objective,
         "temperature": evaluation.temperature,
         "measurements": [measurement.to_dict() for measurement in evaluation.measurements],
         "samples_per_second": trained.samples_per_second,
-        "duration_s": time.perf_counter() - started,
         "code_digest": made_by["code_digest"],
     }
 

@@ -61,11 +61,12 @@ def batches(
     owed = np.zeros(len(groups))
     for _ in range(steps):
         owed += np.asarray(weights) * batch_size
-        places = np.floor(owed + 1e-9).astype(int)
+        # a group that was given a whole place for a part of one owes the rest: it gets none until that is made up for
+        places = np.maximum(np.floor(owed + 1e-9), 0).astype(int)
         while places.sum() < batch_size:  # the largest remainder takes the place that rounding left
             places[np.argmax(owed - places)] += 1
         owed -= places
-        yield np.concatenate([_take(stream, n) for stream, n in zip(streams, places, strict=True) if stream and n > 0])
+        yield np.concatenate([_take(stream, n) for stream, n in zip(streams, places, strict=True) if stream and n])
 
 
 def _endless(group: Indices, generator: np.random.Generator) -> Iterator[int]:

@@ -72,7 +72,7 @@ def evaluate(trained: Trained, prepared: Prepared) -> Evaluation:
                 samples=share.samples,
             ),
         ]
-        details[name] = by_class(labels[mask], predicted[mask], prepared.classes)
+        details[name] = by_class(labels[mask], predicted[mask], weights, prepared.classes)
     return Evaluation(
         objective=objective,
         temperature=temperature,
@@ -82,13 +82,23 @@ def evaluate(trained: Trained, prepared: Prepared) -> Evaluation:
     )
 
 
-def by_class(labels: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], classes: Sequence[str]) -> dict[str, Any]:
-    """Confusion counts (row: label, column: prediction), recall and precision of each class; None for no samples."""
+def by_class(
+    labels: npt.NDArray[np.int64],
+    predicted: npt.NDArray[np.int64],
+    weights: npt.NDArray[np.float64],
+    classes: Sequence[str],
+) -> dict[str, Any]:
+    """Confusion (row: label, column: prediction), recall and precision of each class; None for no samples.
+
+    Args:
+        weights: [n] >= 0 with a positive sum. They are scaled to sum to n: equal ones give plain counts.
+    """
     k = len(classes)
-    confusion = np.bincount(labels * k + predicted, minlength=k * k).reshape(k, k)
+    counted = np.bincount(labels * k + predicted, weights=weights * len(labels) / weights.sum(), minlength=k * k)
+    confusion = counted.reshape(k, k).round(6)
     right = confusion.diagonal()
 
-    def share(totals: npt.NDArray[np.int64]) -> list[float | None]:
+    def share(totals: npt.NDArray[np.float64]) -> list[float | None]:
         return [float(hit / n) if n else None for hit, n in zip(right, totals, strict=True)]
 
     return {

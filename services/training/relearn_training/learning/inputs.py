@@ -29,14 +29,18 @@ def normaliser(preprocessing: Preprocessing) -> Callable[[Tensor], Tensor]:
 
 
 def answers(
-    model: nn.Module, pixels: npt.NDArray[np.uint8], preprocessing: Preprocessing
+    model: nn.Module, pixels: npt.NDArray[np.uint8], rows: npt.NDArray[np.int64], preprocessing: Preprocessing
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Logits [n, k] and features [n, f] of [n, h, w, c] uint8 pixels, prepared by the function that serving uses."""
+    """Logits [n, k] and features [n, f] of n rows of [m, h, w, c] uint8 pixels, prepared as serving does.
+
+    The pixels may be mapped from disk: no more than a batch of them is in memory.
+    """
     model.eval()
     logits, features = [], []
     with torch.inference_mode():
-        for start in range(0, len(pixels), _BATCH):
-            batch = torch.from_numpy(preprocess(np.asarray(pixels[start : start + _BATCH]), preprocessing))
+        for start in range(0, len(rows), _BATCH):
+            some = np.asarray(pixels[rows[start : start + _BATCH]])
+            batch = torch.from_numpy(preprocess(some, preprocessing))
             some_logits, some_features = model(batch.contiguous(memory_format=torch.channels_last))
             logits.append(some_logits.numpy())
             features.append(some_features.numpy())

@@ -1,6 +1,6 @@
 """The samples of a study as arrays on disk, decoded once and mapped by every trial.
 
-    pixels.npy       [n, h, w, c] uint8
+    pixels.npy       [m >= n, h, w, c] uint8; rows from n on are unused
     labels.npy       [n] int64, index into the classes
     samples.parquet  n rows: sample_id, use, stream, probability, version_n
     prepared.json    preprocessing, classes, what was left out
@@ -54,10 +54,15 @@ class Prepared:
         return np.asarray(self.samples[name].to_numpy()[rows])
 
 
-def write(directory: Path, prepared: Prepared) -> None:
-    """Put everything into `directory`; `prepared.json` comes last and marks it complete."""
+def room(directory: Path, *, samples: int, height: int, width: int, channels: int) -> npt.NDArray[np.uint8]:
+    """Where the pixels of so many samples are to be put: on disk, for together they may not fit into memory."""
     directory.mkdir(parents=True, exist_ok=True)
-    np.save(directory / "pixels.npy", prepared.pixels, allow_pickle=False)
+    shape = (samples, height, width, channels)
+    return np.lib.format.open_memmap(directory / "pixels.npy", mode="w+", dtype=np.uint8, shape=shape)
+
+
+def write(directory: Path, prepared: Prepared) -> None:
+    """Put everything but the pixels beside them, which are in `room`; `prepared.json` comes last: all is there."""
     np.save(directory / "labels.npy", prepared.labels, allow_pickle=False)
     prepared.samples.write_parquet(directory / "samples.parquet")
     facts = {
@@ -74,9 +79,10 @@ def write(directory: Path, prepared: Prepared) -> None:
 def read(directory: Path) -> Prepared:
     """What `write` wrote, pixels mapped copy-on-write: torch refuses to wrap read-only memory."""
     facts = json.loads((directory / "prepared.json").read_text(encoding="utf-8"))
+    labels = np.load(directory / "labels.npy", allow_pickle=False)
     return Prepared(
-        pixels=np.load(directory / "pixels.npy", mmap_mode="c", allow_pickle=False),
-        labels=np.load(directory / "labels.npy", allow_pickle=False),
+        pixels=np.load(directory / "pixels.npy", mmap_mode="c", allow_pickle=False)[: len(labels)],
+        labels=labels,
         samples=pl.read_parquet(directory / "samples.parquet"),
         preprocessing=Preprocessing.from_dict(facts["preprocessing"]),
         classes=tuple(facts["classes"]),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from relearn_media import ImageError, ImageInfo, ImageSpec, Preprocessing, decode_image, probe
+from relearn_training.learning import prepared
 from relearn_training.learning.groups import groups_of
 from relearn_training.learning.prepared import COLUMNS, Prepared
 from relearn_training.learning.tasks import PrepareTask
@@ -18,16 +20,28 @@ from relearn_training.learning.tasks import PrepareTask
 MAX_SIDE = 64  # of a derived input; larger ones are a choice that the project's policy makes
 MIN_SIDE = 8
 MIN_STD = 1 / 255
+_MEASURED_AT_ONCE = 64
 
 
 class DamagedPack(ValueError):
     """The pack is not what datasets made."""
 
 
-def prepare(task: PrepareTask) -> Prepared:
-    """Decode the labeled samples of a pack.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """A sample that may be used: its row of the index, where its bytes lie, what their header says."""
 
-    Samples that cannot be used (undecodable, a label outside the classes, no use) are left out and counted.
+    row: int
+    offset: int
+    size: int
+    info: ImageInfo
+
+
+def prepare(task: PrepareTask) -> Prepared:
+    """Decode the labeled samples of a pack into the task's output folder.
+
+    Of train and validation samples, those that cannot be used (undecodable, a label outside the classes) are left out
+    and counted. Memory holds one picture at a time: pack and pixels are mapped from disk.
 
     Raises:
         DamagedPack: bytes and name of a sample differ.
@@ -36,13 +50,40 @@ def prepare(task: PrepareTask) -> Prepared:
     index = pl.read_parquet(task.index)
     pack = np.memmap(task.pack, dtype=np.uint8, mode="r")
     left_out: Counter[str] = Counter()
-    rows: list[int] = []
-    infos: list[ImageInfo] = []
-    encoded: list[bytes] = []
     known = {name: number for number, name in enumerate(task.classes)}
-    labels = index["label"].to_list()
-    places = index.select("sample_id", "offset", "size", "label", "use").iter_rows()
-    for row, (sample_id, offset, size, label, use) in enumerate(places):
+    places = _usable(index, pack, known, left_out)
+    if not places:
+        raise ValueError(f"no sample of the pack can be used: {dict(left_out)}")
+    spec = task.preprocessing.spec if task.preprocessing else _spec(task.size, [place.info for place in places])
+    room = prepared.room(task.output, samples=len(places), height=spec.height, width=spec.width, channels=spec.channels)
+    rows = _decode(places, pack, spec, room, left_out)
+    if not rows:
+        raise ValueError(f"no sample of the pack can be decoded: {dict(left_out)}")
+    pixels = room[: len(rows)]
+    labels = index["label"].gather(rows).to_list()
+    samples = index[rows].select(pl.col(name).cast(kind) for name, kind in COLUMNS.items())
+    groups = groups_of(samples, champion_version_n=task.champion_version_n)
+    train = np.concatenate(groups)
+    found = Prepared(
+        pixels=pixels,
+        labels=np.asarray([known[label] for label in labels], dtype=np.int64),
+        samples=samples,
+        preprocessing=task.preprocessing or _measured(spec, pixels, train if len(train) else np.arange(len(rows))),
+        classes=task.classes,
+        left_out=dict(left_out),
+        new_labels=len(groups[2]),
+    )
+    prepared.write(task.output, found)
+    return found
+
+
+def _usable(
+    index: pl.DataFrame, pack: npt.NDArray[np.uint8], known: Container[str], left_out: Counter[str]
+) -> list[_Place]:
+    """Samples to learn from or to judge by whose header can be read; raises DamagedPack."""
+    usable: list[_Place] = []
+    columns = index.select("sample_id", "offset", "size", "label", "use").iter_rows()
+    for row, (sample_id, offset, size, label, use) in enumerate(columns):
         if use not in ("train", "validation"):
             continue
         data = pack[offset : offset + size].tobytes()
@@ -52,29 +93,10 @@ def prepare(task: PrepareTask) -> Prepared:
             left_out["not_in_label_set"] += 1
             continue
         try:
-            infos.append(probe(data))
+            usable.append(_Place(row=row, offset=offset, size=size, info=probe(data)))
         except ImageError as error:
             left_out[error.reason.lower()] += 1
-            continue
-        rows.append(row)
-        encoded.append(data)
-    if not rows:
-        raise ValueError(f"no sample of the pack can be used: {dict(left_out)}")
-    spec = task.preprocessing.spec if task.preprocessing else _spec(task.size, infos)
-    pixels, decoded = _decode(encoded, spec, left_out)
-    kept = [rows[place] for place in decoded]
-    samples = index[kept].select(pl.col(name).cast(kind) for name, kind in COLUMNS.items())
-    groups = groups_of(samples, champion_version_n=task.champion_version_n)
-    train = np.concatenate(groups)
-    return Prepared(
-        pixels=pixels,
-        labels=np.asarray([known[labels[row]] for row in kept], dtype=np.int64),
-        samples=samples,
-        preprocessing=task.preprocessing or _measured(spec, pixels[train] if len(train) else pixels),
-        classes=task.classes,
-        left_out=dict(left_out),
-        new_labels=len(groups[2]),
-    )
+    return usable
 
 
 def _spec(size: tuple[int, int, int] | None, infos: Sequence[ImageInfo]) -> ImageSpec:
@@ -91,32 +113,34 @@ def _spec(size: tuple[int, int, int] | None, infos: Sequence[ImageInfo]) -> Imag
 
 
 def _decode(
-    encoded: Sequence[bytes], spec: ImageSpec, left_out: Counter[str]
-) -> tuple[npt.NDArray[np.uint8], list[int]]:
-    pixels = np.empty((len(encoded), spec.height, spec.width, spec.channels), dtype=np.uint8)
-    decoded: list[int] = []
-    for place, data in enumerate(encoded):
+    places: Sequence[_Place],
+    pack: npt.NDArray[np.uint8],
+    spec: ImageSpec,
+    room: npt.NDArray[np.uint8],
+    left_out: Counter[str],
+) -> list[int]:
+    """Fill `room` from its start; the rows of the index that are in it."""
+    rows: list[int] = []
+    for place in places:
         try:
-            pixels[len(decoded)] = decode_image(data, spec)
+            room[len(rows)] = decode_image(pack[place.offset : place.offset + place.size].tobytes(), spec)
         except ImageError as error:
             left_out[error.reason.lower()] += 1
         else:
-            decoded.append(place)
-    if not decoded:
-        raise ValueError(f"no sample of the pack can be decoded: {dict(left_out)}")
-    return pixels[: len(decoded)], decoded
+            rows.append(place.row)
+    return rows
 
 
-def _measured(spec: ImageSpec, pixels: npt.NDArray[np.uint8]) -> Preprocessing:
-    # in integers, so that the result depends on no order of summation
-    flat = pixels.reshape(-1, spec.channels)
-    total = flat.sum(axis=0, dtype=np.uint64).astype(np.float64)
-    squares = sum(
-        (np.square(part, dtype=np.uint64).sum(axis=0) for part in np.array_split(flat.astype(np.uint16), 16)),
-        np.zeros(spec.channels, dtype=np.uint64),
-    ).astype(np.float64)
-    mean = total / len(flat)
-    std = np.sqrt(np.maximum(squares / len(flat) - mean**2, 0))
+def _measured(spec: ImageSpec, pixels: npt.NDArray[np.uint8], rows: npt.NDArray[np.int64]) -> Preprocessing:
+    """Mean and deviation over some rows, in integers, so that the result depends on no order of summation."""
+    total, squares = (np.zeros(spec.channels, dtype=np.uint64) for _ in range(2))
+    for start in range(0, len(rows), _MEASURED_AT_ONCE):
+        flat = pixels[rows[start : start + _MEASURED_AT_ONCE]].reshape(-1, spec.channels).astype(np.uint32)
+        total += flat.sum(axis=0, dtype=np.uint64)
+        squares += np.square(flat).sum(axis=0, dtype=np.uint64)
+    count = len(rows) * spec.height * spec.width
+    mean = total.astype(np.float64) / count
+    std = np.sqrt(np.maximum(squares.astype(np.float64) / count - mean**2, 0))
     return Preprocessing(
         height=spec.height,
         width=spec.width,

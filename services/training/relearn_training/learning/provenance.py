@@ -1,4 +1,4 @@
-"""Which code and which libraries made a run."""
+"""What made a run: data, start, parameters, seeds, code, libraries. The same again gives the same weights."""
 
 from __future__ import annotations
 
@@ -6,11 +6,32 @@ import hashlib
 import platform
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import relearn_media
 import relearn_training
+from relearn_training.learning.tasks import TrialTask
+from relearn_training.learning.trial import Trained
 
 _LIBRARIES = ("torch", "numpy", "polars", "pillow", "onnx", "onnxscript", "onnxruntime", "safetensors")
+
+
+def provenance(task: TrialTask, trained: Trained) -> dict[str, Any]:
+    """Part of evaluation.json, plain JSON values; see docs/model-format.md."""
+    return {
+        "dataset_version_id": task.dataset_version_id,
+        "started_from": task.champion_run_id or None,
+        "champion_version_n": task.champion_version_n,
+        "audits_since_n": task.audits_since_n,
+        "trained_on": dict(zip(("imported", "earlier", "new"), trained.groups, strict=True)),
+        "recipe": task.recipe,
+        "parameters": task.parameters.to_dict(),
+        "epochs": task.epochs,
+        "steps": trained.steps,
+        "seed": task.seed,
+        "code_digest": code_digest(),
+        "environment": environment(),
+    }
 
 
 def code_digest() -> str:

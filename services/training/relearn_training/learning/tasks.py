@@ -39,7 +39,9 @@ class TrialTask:
 
     Attributes:
         prepared: folder of the decoded samples.
+        dataset_version_id: what it learns from, to be told in its evaluation.
         champion: weights to start from, safetensors; None to start fresh.
+        champion_run_id: the run these weights are of; empty to start fresh.
         champion_version_n: number of the dataset version the champion learned from; 0 without one. Selected labels
             after it are new.
         audits_since_n: dataset version after which audits describe the traffic of now.
@@ -51,9 +53,11 @@ class TrialTask:
     parameters: Parameters
     seed: int
     epochs: int
+    dataset_version_id: str
     prepared: Path
     output: Path
     champion: Path | None
+    champion_run_id: str
     champion_version_n: int
     audits_since_n: int
 

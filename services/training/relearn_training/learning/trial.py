@@ -45,6 +45,8 @@ class Trained:
     Attributes:
         rows: row numbers of the validation samples that are judged, disagreements excluded.
         logits, features: of the model on them, [v, k] and [v, f].
+        groups: numbers of training samples: imported, earlier loop labels, new ones.
+        steps: batches it has seen.
     """
 
     model: nn.Module
@@ -53,6 +55,8 @@ class Trained:
     logits: npt.NDArray[np.float32]
     features: npt.NDArray[np.float32]
     curve: tuple[Progress, ...]
+    groups: tuple[int, int, int]
+    steps: int
     samples_per_second: float
 
 
@@ -83,7 +87,7 @@ def train(task: TrialTask, prepared: Prepared, *, tell: Callable[[Progress], Non
     def on_epoch(epoch: int, loss: float) -> None:
         objective = None
         if epoch in compared and epoch < schedule.epochs:
-            logits, _ = answers(model, prepared.pixels[rows], prepared.preprocessing)
+            logits, _ = answers(model, prepared.pixels, rows, prepared.preprocessing)
             objective = float(voices.weights @ (logits.argmax(axis=1) == prepared.labels[rows]))
         curve.append(Progress(epoch=epoch, epochs=schedule.epochs, loss=loss, objective=objective))
         tell(curve[-1])
@@ -112,7 +116,7 @@ def train(task: TrialTask, prepared: Prepared, *, tell: Callable[[Progress], Non
         on_epoch=on_epoch,
     )
     seconds = time.perf_counter() - started
-    logits, features = answers(model, prepared.pixels[rows], prepared.preprocessing)
+    logits, features = answers(model, prepared.pixels, rows, prepared.preprocessing)
     return Trained(
         model=model,
         witnesses=voices,
@@ -120,6 +124,8 @@ def train(task: TrialTask, prepared: Prepared, *, tell: Callable[[Progress], Non
         logits=logits,
         features=features,
         curve=tuple(curve),
+        groups=(len(groups[0]), len(groups[1]), len(groups[2])),
+        steps=schedule.steps,
         samples_per_second=schedule.steps * batch_size / seconds,
     )
 

@@ -35,7 +35,7 @@ def export(task: ExportTask, prepared: Prepared, *, weights: bytes, temperature:
     load_weights(model, weights)
     train = np.concatenate(groups_of(prepared.samples, champion_version_n=0))
     spread = train[np.linspace(0, len(train) - 1, min(len(train), _PROJECTED_FROM)).astype(np.int64)]
-    _, features = answers(model, prepared.pixels[spread], preprocessing)
+    _, features = answers(model, prepared.pixels, spread, preprocessing)
     projection = fit_projection(features)
     served = Served(model, projection)
     onnx = to_onnx(served, channels=preprocessing.channels, height=preprocessing.height, width=preprocessing.width)
@@ -76,7 +76,7 @@ def signature(task: ExportTask, prepared: Prepared, *, temperature: float, proje
 def _reference(model: Any, prepared: Prepared, projection: Projection, temperature: float) -> bytes:
     """Embeddings, confidences and predicted classes of held-out imported samples, never of training images."""
     rows = reference(prepared.samples)
-    logits, features = answers(model, prepared.pixels[rows], prepared.preprocessing)
+    logits, features = answers(model, prepared.pixels, rows, prepared.preprocessing)
     probabilities = calibration.probabilities(logits, temperature)
     return save(
         {

@@ -67,6 +67,23 @@ def test_fractions_of_a_place_are_carried_over():
     assert {len(batch) for batch in found} == {8}
 
 
+@given(imported=st.integers(1, 5000), earlier=st.integers(0, 500), new=st.integers(0, 500), wanted=st.floats(0, 1))
+def test_every_batch_is_full_and_shares_hold_over_the_run(imported, earlier, new, wanted):
+    weights = shares(imported=imported, earlier=earlier, new=new, share_new=wanted)
+
+    found = drawn(imported, earlier, new, weights=weights, steps=40, batch_size=32)
+
+    assert {len(batch) for batch in found} == {32}
+    of_new = sum((batch >= imported + earlier).sum() for batch in found)
+    assert abs(of_new - weights[2] * 40 * 32) <= 1
+
+
+def test_a_group_that_was_given_a_place_too_many_makes_up_for_it():
+    weights = shares(imported=2236, earlier=1, new=163, share_new=0.9)
+
+    assert {len(batch) for batch in drawn(2236, 1, 163, weights=weights, batch_size=32, steps=200)} == {32}
+
+
 def test_the_same_seed_gives_the_same_batches():
     first, second = (drawn(50, 5, 9, weights=(0.5, 0.2, 0.3), seed=3) for _ in range(2))
 

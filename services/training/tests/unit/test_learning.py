@@ -1,5 +1,6 @@
 """The learning core on tiny pictures; the only unit tests that import torch."""
 
+import json
 from dataclasses import replace
 from hashlib import sha256
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from relearn_media import Preprocessing, encode_png, preprocess
-from relearn_training.domain.search import RECIPE, Parameters
+from relearn_training.domain.search import RECIPE, WIDTHS, Parameters
 from relearn_training.learning import prepared as prepared_files
 from relearn_training.learning import tasks
 from relearn_training.learning.evaluation import by_class, evaluate
@@ -19,6 +20,8 @@ from relearn_training.learning.inputs import normaliser
 from relearn_training.learning.prepared import COLUMNS, Prepared
 from relearn_training.learning.preparing import prepare
 from relearn_training.learning.projection import fit_projection
+from relearn_training.learning.provenance import provenance
+from relearn_training.learning.recipe import RECIPES
 from relearn_training.learning.tasks import ExportTask, PrepareTask, TrialTask
 from relearn_training.learning.trial import train
 from relearn_training.learning.weights import dump_weights
@@ -67,8 +70,9 @@ def shapes() -> Prepared:
 
 def trial(tmp_path, **more) -> TrialTask:
     values = {
-        "run_id": "r", "recipe": RECIPE, "parameters": PLAIN, "seed": 3, "epochs": 2, "prepared": tmp_path,
-        "output": tmp_path, "champion": None, "champion_version_n": 1, "audits_since_n": 1,
+        "run_id": "r", "recipe": RECIPE, "parameters": PLAIN, "seed": 3, "epochs": 2, "dataset_version_id": "p/data/2",
+        "prepared": tmp_path, "output": tmp_path, "champion": None, "champion_run_id": "", "champion_version_n": 1,
+        "audits_since_n": 1,
     }  # fmt: skip
     return TrialTask(**(values | more))
 
@@ -204,6 +208,20 @@ def test_preparing_derives_the_size_and_leaves_out_what_it_cannot_use(tmp_path):
     assert found.preprocessing.std[0] == pytest.approx(np.std([0, 1, 0.2]), abs=1e-3)
 
 
+def test_what_is_prepared_lies_on_disk_and_survives_a_sample_that_does_not_decode(tmp_path):
+    broken = flat(20, 30, 9)[:40]  # its header is fine
+    task = pack(tmp_path, [flat(20, 30, 0), broken, flat(20, 30, 255)], ["a", "a", "b"])
+
+    found = prepare(task)
+
+    assert isinstance(found.pixels, np.memmap)
+    assert found.left_out == {"image_undecodable": 1}
+    read = prepared_files.read(task.output)
+    np.testing.assert_array_equal(read.pixels[:, 0, 0, 0], [0, 255])
+    assert (read.labels.tolist(), len(read.samples)) == ([0, 1], 2)
+    assert read.preprocessing == found.preprocessing
+
+
 def test_preparing_caps_the_derived_size_and_takes_colour_if_any_has_it(tmp_path):
     task = pack(tmp_path, [flat(200, 300, 0), flat(200, 300, 9, channels=3)], ["a", "b"])
 
@@ -233,6 +251,9 @@ def test_a_pack_of_nothing_usable_is_refused(tmp_path):
 
 
 def test_prepared_samples_and_tasks_survive_the_disk(shapes, tmp_path):
+    prepared_files.room(tmp_path / "p", samples=len(shapes.pixels), height=SIDE, width=SIDE, channels=1)[:] = (
+        shapes.pixels
+    )
     prepared_files.write(tmp_path / "p", shapes)
     read = prepared_files.read(tmp_path / "p")
     np.testing.assert_array_equal(read.pixels, shapes.pixels)
@@ -266,8 +287,34 @@ def test_a_projection_keeps_at_most_64_dimensions_and_their_variance():
 
 
 def test_results_by_class_by_hand():
-    found = by_class(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]), ("a", "b", "c"))
+    found = by_class(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]), np.full(4, 0.25), ("a", "b", "c"))
 
     assert found["confusion"] == [[1, 1, 0], [0, 2, 0], [0, 0, 0]]
     assert found["recall"] == [0.5, 1.0, None]
     assert found["precision"] == [1.0, pytest.approx(2 / 3), None]
+
+
+def test_an_audit_that_was_picked_rarely_weighs_more_in_the_results_by_class():
+    found = by_class(np.array([0, 0]), np.array([0, 1]), np.array([0.75, 0.25]), ("a", "b"))
+
+    assert found["confusion"] == [[1.5, 0.5], [0, 0]]
+    assert found["recall"] == [0.75, None]
+
+
+def test_a_run_says_what_made_it(shapes, tmp_path, few_steps):
+    task = trial(tmp_path, champion_run_id="r0", parameters=replace(PLAIN, new_share=0.25))
+
+    found = json.loads(json.dumps(provenance(task, train(task, shapes, tell=ignore))))
+
+    assert found["started_from"] == "r0"
+    assert (found["dataset_version_id"], found["champion_version_n"], found["audits_since_n"]) == ("p/data/2", 1, 1)
+    assert found["trained_on"] == {"imported": 60, "earlier": 0, "new": 12}
+    assert (found["epochs"], found["steps"], found["seed"]) == (2, 12, 3)
+    assert found["parameters"]["new_share"] == 0.25
+    assert len(found["code_digest"]) == 64
+    assert "torch" in found["environment"]
+
+
+def test_the_search_space_and_the_learning_core_know_the_same_names():
+    assert set(FAMILIES) == set(WIDTHS)
+    assert set(RECIPES) == {RECIPE}

@@ -48,6 +48,12 @@ def test_later_trials_are_a_function_of_seed_and_results_and_repeat_none():
     assert len({one.parameters for one in tried}) == 8
 
 
+def test_any_seed_that_a_project_may_have_can_be_used():
+    found = space(families=[], champion=None, new_share=0.5, new_labels=0)
+
+    assert suggest(found, [], trial=5, seed=2**63 - 1) == suggest(found, [], trial=5, seed=2**63 - 1)
+
+
 def test_a_space_that_is_used_up_repeats_itself_rather_than_failing():
     found = space(families=["plain-cnn"], champion=None, new_share=0.5, new_labels=0)
     tried = []
