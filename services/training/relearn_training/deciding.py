@@ -10,17 +10,24 @@ from relearn.registry.v1.project_pb2 import Project
 from relearn_runtime import Event, NewId
 from relearn_training import metrics, wire
 from relearn_training.domain import policy as rules
-from relearn_training.domain.policy import DatasetVersion, Decision, Start, Trigger
+from relearn_training.domain.policy import DatasetVersion, Decision, Known, Start, Trigger
 from relearn_training.domain.studies import Study, StudyState
 from relearn_training.store import Transaction
-from relearn_training.store.situations import Known
 
 
 async def consider(
-    project: Project, tx: Transaction, *, new_id: NewId, now: datetime, cause: Event[Message] | None
+    project_id: str, tx: Transaction, *, new_id: NewId, now: datetime, cause: Event[Message] | None
 ) -> Decision:
-    """Ask the policy, and start a study if it says so; when to look again is noted. The situation gets locked."""
-    known = await tx.situations.lock(project.project_id)
+    """Ask the policy, and start a study if it says so; when to look again is noted.
+
+    The situation is locked before the project is read, by everybody: whoever saves a newer project notes after that,
+    under the lock, that the policy must be asked again. Read first, an old pause would be decided by and noted last.
+
+    Raises:
+        NotYetKnown: the project.
+    """
+    known = await tx.situations.lock(project_id)
+    project = await tx.projects.get(project_id)
     policy = wire.policy(project)
     decision = rules.decide(known.situation, policy, now=now)
     newest = known.situation.newest
@@ -64,7 +71,7 @@ async def begin(
         alert_id=start.alert_id,
         champion=known.situation.champion,
         state=StudyState.RUNNING,
-        plan=wire.plan(project, known, alert_id=start.alert_id),
+        plan=wire.plan(project, known),
         project_revision=project.revision,
         started_at=now,
         started_event_id=new_id(),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from relearn.datasets.v1.events_pb2 import VersionCommitted
 from relearn.monitoring.v1.events_pb2 import AlertConfirmed, AlertOpened, AlertRefuted, AlertResolved
 from relearn.registry.v1.events_pb2 import ModelVersionRegistered, ProjectApplied
 from relearn.serving.v1.events_pb2 import RouteChanged
 from relearn_runtime import Event, NewId, Now
-from relearn_runtime.errors import InvalidInput, NotYetKnown
+from relearn_runtime.errors import NotYetKnown
 from relearn_training import wire
 from relearn_training.deciding import consider
 from relearn_training.domain.policy import Wait
@@ -25,21 +23,16 @@ async def on_project_applied(event: Event[ProjectApplied], tx: Transaction, *, n
 
 async def on_version_committed(event: Event[VersionCommitted], tx: Transaction, *, new_id: NewId, now: Now) -> None:
     """Enough labels start a study; otherwise say why not, once for each version."""
-    version = wire.dataset_version(event.message.dataset_version)
-    project = await tx.projects.get(event.message.project_id)
-    await tx.situations.lock(project.project_id)
-    await tx.situations.newest_version(project.project_id, version, event_id=event.id)
+    message, project_id = event.message.dataset_version, event.message.project_id
+    version = wire.dataset_version(message)
+    await tx.situations.lock(project_id)
+    await tx.situations.add_version(project_id, version, committed_at=wire.time(message.create_time), event_id=event.id)
     at = now()
-    decision = await consider(project, tx, new_id=new_id, now=at, cause=event)
+    decision = await consider(project_id, tx, new_id=new_id, now=at, cause=event)
     if isinstance(decision, Wait):
-        decided = Timestamp()
-        decided.FromDatetime(at)
+        project = await tx.projects.get(project_id)  # as decided by: its next revision waits for our lock
         skipped = wire.study_skipped(
-            project.project_id,
-            decision,
-            dataset_version_id=version.id,
-            project_revision=project.revision,
-            decide_time=decided,
+            project_id, decision, dataset_version_id=version.id, project_revision=project.revision, decided_at=at
         )
         await tx.outbox.add(skipped, cause=event)
 
@@ -51,7 +44,7 @@ async def on_model_version_registered(event: Event[ModelVersionRegistered], tx: 
         version.model_version_id,
         project_id=event.message.project_id,
         run_id=version.run_id,
-        dataset_version_n=_number(version.dataset_version_id),
+        dataset_version_n=wire.version_number(version.dataset_version_id),
     )
 
 
@@ -75,7 +68,7 @@ async def on_route_changed(event: Event[RouteChanged], tx: Transaction, *, now: 
 
 
 async def on_alert_opened(event: Event[AlertOpened], tx: Transaction) -> None:
-    """Remember the newest dataset version: audits labeled after it show the traffic that raised the alert."""
+    """Remember when it opened: audits labeled after that show the traffic that raised the alert."""
     await _note_alert(event, tx)
 
 
@@ -83,8 +76,7 @@ async def on_alert_confirmed(event: Event[AlertConfirmed], tx: Transaction, *, n
     """Fewer labels are enough from now on; those that are there may be."""
     await _note_alert(event, tx)
     await tx.situations.alert_confirmed(event.message.alert.alert_id, at=event.time, event_id=event.id)
-    project = await tx.projects.get(event.message.project_id)
-    await consider(project, tx, new_id=new_id, now=now(), cause=event)
+    await consider(event.message.project_id, tx, new_id=new_id, now=now(), cause=event)
 
 
 async def on_alert_over(event: Event[AlertRefuted] | Event[AlertResolved], tx: Transaction) -> None:
@@ -98,18 +90,10 @@ async def _note_alert(
 ) -> None:
     alert = event.message.alert
     project = await tx.projects.get(event.message.project_id)
-    known = await tx.situations.lock(project.project_id)
-    newest = known.situation.newest
+    await tx.situations.lock(project.project_id)
     await tx.situations.alert_opened(
         alert.alert_id,
         project_id=project.project_id,
         model_version_id=alert.model_version_id,
-        version_n=newest.number if newest is not None else 0,
+        opened_at=wire.time(alert.open_time),
     )
-
-
-def _number(dataset_version_id: str) -> int:
-    number = dataset_version_id.rpartition("/")[2]
-    if not number.isdigit():
-        raise InvalidInput(f"dataset version ids end in their number, got {dataset_version_id!r}")
-    return int(number)

@@ -19,6 +19,7 @@ from relearn_training.domain.policy import DatasetVersion, NotNow, Start, Trigge
 from relearn_training.store import Transaction
 
 Context: TypeAlias = "grpc.aio.ServicerContext[object, object]"
+_MOST_REASON = 1000
 
 
 class ReasonMissing(InvalidInput):
@@ -58,14 +59,17 @@ class TrainingRpc(TrainingServiceServicer):
         self._store, self._datasets, self._new_id, self._now = store, datasets, new_id, now
 
     async def StartStudy(self, request: pb.StartStudyRequest, context: Context) -> pb.StartStudyResponse:
-        if not request.reason.strip():
+        reason = request.reason.strip()
+        if not reason:
             raise ReasonMissing("say why the study is started")
+        if len(reason) > _MOST_REASON:
+            raise InvalidInput(f"the reason has {len(reason)} characters, at most {_MOST_REASON} are kept")
         named = await self._named(request)  # a call to datasets, before the transaction
         async with self._store.transaction() as tx:
             if (saved := await tx.requests.begin(request)) is not None:
                 return pb.StartStudyResponse.FromString(saved)
+            known = await tx.situations.lock(request.project_id)  # before the project is read: see `consider`
             project = await tx.projects.require(request.project_id)
-            known = await tx.situations.lock(project.project_id)
             policy = wire.policy(project)
             if policy.paused:
                 raise ProjectPaused(f"project {project.project_id} is paused; resume it first")
@@ -78,7 +82,7 @@ class TrainingRpc(TrainingServiceServicer):
                 project,
                 known,
                 version,
-                Start(trigger=Trigger.MANUAL, detail=request.reason.strip()),
+                Start(trigger=Trigger.MANUAL, detail=reason),
                 tx,
                 person=caller(context).subject,
                 new_id=self._new_id,

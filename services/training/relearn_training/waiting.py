@@ -6,7 +6,7 @@ from relearn_runtime import Now, Store, Waiting
 from relearn_training import wire
 from relearn_training.domain import policy as rules
 from relearn_training.domain import studies as moves
-from relearn_training.domain.policy import NotNow, Start
+from relearn_training.domain.policy import Start
 from relearn_training.domain.studies import RunState
 from relearn_training.store import Transaction
 
@@ -31,7 +31,11 @@ async def waiting(project_id: str, *, store: Store[Transaction], now: Now) -> li
     decision = rules.decide(known.situation, wire.policy(project), now=now())
     if isinstance(decision, Start):
         return [Waiting(stage="training policy", waits_for=f"nothing: a study starts now ({decision.detail})")]
-    paused = decision.reason is NotNow.PAUSED
     return [
-        Waiting(stage="training policy", waits_for=decision.detail, needs_person=paused, progress=decision.progress)
+        Waiting(
+            stage="training policy",
+            waits_for=decision.detail,
+            needs_person=decision.needs_person,
+            progress=decision.progress,
+        )
     ]

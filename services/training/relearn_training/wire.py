@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -14,9 +14,8 @@ from relearn.registry.v1.project_pb2 import Project
 from relearn.training.v1 import events_pb2, study_pb2
 from relearn_runtime.errors import InvalidInput
 from relearn_training.domain.measurements import Measurement
-from relearn_training.domain.policy import DatasetVersion, Policy, Trigger, Wait
+from relearn_training.domain.policy import DatasetVersion, Known, Policy, Trigger, Wait
 from relearn_training.domain.studies import Plan, Run, RunState, StoredFile, Study, StudyState
-from relearn_training.store.situations import Known
 
 TRIGGERS: Mapping[Trigger, study_pb2.Study.Trigger.ValueType] = {
     Trigger.INITIAL: study_pb2.Study.TRIGGER_INITIAL,
@@ -51,12 +50,8 @@ def policy(project: Project) -> Policy:
     )
 
 
-def plan(project: Project, known: Known, *, alert_id: str) -> Plan:
-    """How a study of the project that starts now is carried out.
-
-    Args:
-        alert_id: of the alert that hurried it; empty without.
-    """
+def plan(project: Project, known: Known) -> Plan:
+    """How a study of the project that starts now is carried out."""
     message = project.training
     size = message.image_size if message.HasField("image_size") else None
     return Plan(
@@ -68,12 +63,12 @@ def plan(project: Project, known: Known, *, alert_id: str) -> Plan:
         update_epochs=message.update_epochs,
         new_share=message.new_share,
         families=tuple(message.families),
-        time_budget=message.time_budget.ToTimedelta() or timedelta(days=1),
+        time_budget=message.time_budget.ToTimedelta(),
         seed=message.seed,
         image_size=(size.height, size.width, size.channels) if size is not None else None,
         champion_run_id=known.champion_run_id,
         champion_version_n=known.champion_version_n,
-        audits_since_n=known.alert_version_n if alert_id else known.champion_version_n,
+        audits_since_n=max(known.alert_version_n, known.champion_version_n),
     )
 
 
@@ -87,8 +82,20 @@ def dataset_version(message: DatasetVersionMessage) -> DatasetVersion:
         number=message.number,
         train=counts.train,
         validation=counts.validation,
-        selected=counts.selected,
     )
+
+
+def version_number(dataset_version_id: str) -> int:
+    """The number that a dataset version's id ends in. Raises InvalidInput."""
+    number = dataset_version_id.rpartition("/")[2]
+    if not number.isdecimal():
+        raise InvalidInput(f"dataset version ids end in their number, got {dataset_version_id!r}")
+    return int(number)
+
+
+def time(message: Timestamp) -> datetime:
+    """The moment, in UTC; 1970 where it was not set."""
+    return message.ToDatetime(tzinfo=UTC)
 
 
 def study(value: Study) -> study_pb2.Study:
@@ -106,6 +113,7 @@ def study(value: Study) -> study_pb2.Study:
         seed=value.plan.seed,
         project_revision=value.project_revision,
         person=value.person,
+        failure=value.failure,
     )
     message.start_time.FromDatetime(value.started_at)
     if value.ended_at is not None:
@@ -165,17 +173,18 @@ def study_started(value: Study) -> events_pb2.StudyStarted:
 
 
 def study_skipped(
-    project_id: str, wait: Wait, *, dataset_version_id: str, project_revision: int, decide_time: Timestamp
+    project_id: str, wait: Wait, *, dataset_version_id: str, project_revision: int, decided_at: datetime
 ) -> events_pb2.StudySkipped:
     """The event."""
-    return events_pb2.StudySkipped(
+    message = events_pb2.StudySkipped(
         project_id=project_id,
         dataset_version_id=dataset_version_id,
         reason=wait.reason.value,
         detail=wait.detail,
         project_revision=project_revision,
-        decide_time=decide_time,
     )
+    message.decide_time.FromDatetime(decided_at)
+    return message
 
 
 def run_ended(value: Run) -> events_pb2.RunFinished | events_pb2.RunFailed:
@@ -186,7 +195,7 @@ def run_ended(value: Run) -> events_pb2.RunFinished | events_pb2.RunFailed:
 
 
 def study_finished(value: Study, winner: Run | None) -> events_pb2.StudyFinished:
-    """The event; without winner and files when no run finished."""
+    """The event; without winner and files when the study failed."""
     message = events_pb2.StudyFinished(
         study=study(value),
         project_id=value.project_id,

@@ -41,13 +41,12 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetVersion:
-    """What is known of a dataset version: how many labels it holds, by use and, of these, how many were selected."""
+    """What is known of a dataset version: how many labels it holds, by use."""
 
     id: str
     number: int
     train: int
     validation: int
-    selected: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +55,9 @@ class Situation:
 
     Attributes:
         newest: dataset version; None before the first commit.
-        studied: dataset version of the last study that did not fail; None before the first.
-        failed_on: number of the dataset version of the last study if that failed, else 0.
+        studied: newest dataset version that a study did not fail on; None before the first.
+        failed_on: number of the newest dataset version that a study failed on, if none newer was studied; else 0.
+        failure: why that study failed.
         study_running: whether one runs now.
         study_ended_at: when the last one ended.
         champion: model version that serves; empty for none.
@@ -69,12 +69,31 @@ class Situation:
     newest: DatasetVersion | None
     studied: DatasetVersion | None
     failed_on: int
+    failure: str
     study_running: bool
     study_ended_at: datetime | None
     champion: str
     alert_id: str
     confirmed_at: datetime | None
     rolled_back_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """The situation of one project with what a study that starts now must name.
+
+    Attributes:
+        champion_run_id, champion_version_n: run and dataset version number of the champion; "" and 0 without one.
+        alert_version_n: number of the newest dataset version when the confirmed alert opened; 0 without one.
+        causes: ids of the events the situation rests on: the newest version's, the confirmed alert's.
+    """
+
+    project_id: str
+    situation: Situation
+    champion_run_id: str
+    champion_version_n: int
+    alert_version_n: int
+    causes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +112,7 @@ class Wait:
     Attributes:
         detail: one line with numbers.
         until: when to look again without being told; None where only an event can change the answer.
+        needs_person: nothing but a person's decision is missing.
         progress: of what is waited for, 0..1; None where that cannot be told.
     """
 
@@ -100,6 +120,7 @@ class Wait:
     detail: str
     until: datetime | None = None
     progress: float | None = None
+    needs_person: bool = False
 
 
 Decision = Start | Wait
@@ -108,13 +129,13 @@ Decision = Start | Wait
 def decide(situation: Situation, policy: Policy, *, now: datetime) -> Decision:
     """Whether a study starts by itself now.
 
-    The first study needs enough labels at all. A later one needs new labels since the last study: those that were
-    selected from traffic, or, as long as nothing serves, any train labels. A confirmed alert on the champion lowers
-    their number and ends the cool-down; alone it starts nothing. A rollback cools down, too: what a person undid must
-    not come back at once, unless an alert is confirmed after it.
+    The first study needs enough labels at all. A later one needs more train labels than the newest version that was
+    studied had, imported or selected from traffic alike. A confirmed alert on the champion lowers their number and
+    ends the cool-down; alone it starts nothing. A rollback cools down, too: what a person undid must not come back at
+    once, unless an alert is confirmed after it.
     """
     if policy.paused:
-        return Wait(reason=NotNow.PAUSED, detail="the project is paused")
+        return Wait(reason=NotNow.PAUSED, detail="the project is paused", needs_person=True)
     if situation.study_running:
         return Wait(reason=NotNow.STUDY_RUNNING, detail="a study is running; one at a time")
     newest = situation.newest
@@ -123,7 +144,9 @@ def decide(situation: Situation, policy: Policy, *, now: datetime) -> Decision:
     assert newest is not None  # noqa: S101 - _missing says so
     if situation.failed_on == newest.number:
         return Wait(
-            reason=NotNow.TOO_FEW_NEW_LABELS, detail="the last study of this dataset version failed; another is needed"
+            reason=NotNow.TOO_FEW_NEW_LABELS,
+            detail=f"the study of this dataset version failed ({situation.failure}); start one by hand, or add labels",
+            needs_person=True,
         )
     if situation.studied is None:
         return Start(
@@ -131,9 +154,8 @@ def decide(situation: Situation, policy: Policy, *, now: datetime) -> Decision:
             detail=f"{newest.train} train and {newest.validation} validation labels are enough for the first study",
         )
     hurried = situation.confirmed_at is not None
-    found, kind, needed = _new_labels(situation, newest, situation.studied, policy)
-    why = "after a confirmed alert" if hurried else "since the last study"
-    numbers = f"{found} of {needed} new {kind} labels {why}"
+    found, needed = max(0, newest.train - situation.studied.train), _needed(situation, policy)
+    numbers = f"{found} of {needed} new train labels {'after a confirmed alert' if hurried else 'since the last study'}"
     if found < needed:
         return Wait(reason=NotNow.TOO_FEW_NEW_LABELS, detail=numbers, progress=found / needed)
     cools_until = _cools_until(situation, policy)
@@ -166,14 +188,13 @@ def _missing(version: DatasetVersion | None, policy: Policy) -> Wait | None:
     )
 
 
-def _new_labels(
-    situation: Situation, newest: DatasetVersion, studied: DatasetVersion, policy: Policy
-) -> tuple[int, str, int]:
-    """New labels that count, what they are called, and how many are needed."""
-    if not situation.champion:  # nothing serves, so nothing is selected from traffic: whatever is imported counts
-        return max(0, newest.train - studied.train), "train", min(policy.new_labels, policy.min_train_labels)
-    needed = policy.new_labels if situation.confirmed_at is None else policy.new_labels_after_alert
-    return max(0, newest.selected - studied.selected), "selected", needed
+def _needed(situation: Situation, policy: Policy) -> int:
+    """How many new train labels a later study needs."""
+    if not situation.champion:  # nothing was good enough to serve: as many as for the first study are worth a try
+        return min(policy.new_labels, policy.min_train_labels)
+    if situation.confirmed_at is None:
+        return policy.new_labels
+    return min(policy.new_labels, policy.new_labels_after_alert)  # an alert never raises the number
 
 
 def _cools_until(situation: Situation, policy: Policy) -> datetime | None:

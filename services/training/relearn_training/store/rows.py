@@ -25,7 +25,6 @@ def study(row: RowMapping) -> Study:
             number=row["dataset_version_n"],
             train=row["train"],
             validation=row["validation"],
-            selected=row["selected"],
         ),
         trigger=Trigger(row["trigger"]),
         detail=row["detail"],
@@ -38,11 +37,12 @@ def study(row: RowMapping) -> Study:
         started_event_id=row["started_event_id"],
         ended_at=row["ended_at"],
         person=row["person"],
+        failure=row["failure"],
     )
 
 
 def study_row(study: Study) -> dict[str, Any]:
-    """The columns of a study, its lease and preprocessing aside."""
+    """The columns of a study; preprocessing, tries and lease aside."""
     version = study.dataset_version
     return {
         "study_id": study.id,
@@ -51,7 +51,6 @@ def study_row(study: Study) -> dict[str, Any]:
         "dataset_version_n": version.number,
         "train": version.train,
         "validation": version.validation,
-        "selected": version.selected,
         "trigger": study.trigger.value,
         "detail": study.detail,
         "alert_id": study.alert_id,
@@ -60,6 +59,7 @@ def study_row(study: Study) -> dict[str, Any]:
         "plan": asdict(study.plan) | {"time_budget": study.plan.time_budget.total_seconds()},
         "project_revision": study.project_revision,
         "person": study.person,
+        "failure": study.failure,
         "started_at": study.started_at,
         "started_event_id": study.started_event_id,
         "ended_at": study.ended_at,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,26 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from relearn_training.domain.policy import DatasetVersion, Situation
-from relearn_training.store.tables import alerts, decisions, model_versions, situations, studies
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """The situation of one project with what a study that starts now must name.
-
-    Attributes:
-        champion_run_id, champion_version_n: run and dataset version number of the champion; "" and 0 without one.
-        alert_version_n: number of the dataset version that was newest when the confirmed alert opened; 0 without one.
-        causes: ids of the events the situation rests on: the newest version's, the confirmed alert's.
-    """
-
-    project_id: str
-    situation: Situation
-    champion_run_id: str
-    champion_version_n: int
-    alert_version_n: int
-    causes: tuple[str, ...]
+from relearn_training.domain.policy import DatasetVersion, Known, Situation
+from relearn_training.store.tables import alerts, dataset_versions, decisions, model_versions, situations, studies
 
 
 class Situations:
@@ -40,7 +21,7 @@ class Situations:
 
     async def lock(self, project_id: str) -> Known:
         """The project's situation, locked until the transaction ends; an empty one for a project that is new."""
-        empty = {"dataset_version_n": 0, "train": 0, "validation": 0, "selected": 0, "version_event_id": ""}
+        empty = {"dataset_version_n": 0, "train": 0, "validation": 0, "version_event_id": ""}
         new = insert(situations).values(project_id=project_id, champion="", route_revision=0, **empty)
         await self._connection.execute(new.on_conflict_do_nothing())
         query = sa.select(situations).where(situations.c.project_id == project_id)
@@ -53,8 +34,12 @@ class Situations:
         row = (await self._connection.execute(query)).mappings().one_or_none()
         return None if row is None else await self._known(row)
 
-    async def newest_version(self, project_id: str, version: DatasetVersion, *, event_id: str) -> None:
-        """Note a committed version; an older one than known changes nothing."""
+    async def add_version(
+        self, project_id: str, version: DatasetVersion, *, committed_at: datetime, event_id: str
+    ) -> None:
+        """Note a committed version; one that is older than the newest stays behind it."""
+        new = insert(dataset_versions).values(project_id=project_id, number=version.number, committed_at=committed_at)
+        await self._connection.execute(new.on_conflict_do_nothing())
         where = (situations.c.project_id == project_id) & (situations.c.dataset_version_n < version.number)
         await self._connection.execute(
             sa.update(situations)
@@ -64,7 +49,6 @@ class Situations:
                 dataset_version_n=version.number,
                 train=version.train,
                 validation=version.validation,
-                selected=version.selected,
                 version_event_id=event_id,
             )
         )
@@ -88,14 +72,14 @@ class Situations:
         query = sa.select(situations.c.project_id).where(situations.c.reconsider_at <= now)
         return list((await self._connection.execute(query.order_by(situations.c.reconsider_at).limit(100))).scalars())
 
-    async def alert_opened(self, alert_id: str, *, project_id: str, model_version_id: str, version_n: int) -> None:
-        """Note an open alert and the newest dataset version then; nothing changes where the alert is known."""
+    async def alert_opened(self, alert_id: str, *, project_id: str, model_version_id: str, opened_at: datetime) -> None:
+        """Note an open alert; nothing changes where it is known."""
         new = insert(alerts).values(
             alert_id=alert_id,
             project_id=project_id,
             model_version_id=model_version_id,
             state="open",
-            opened_version_n=version_n,
+            opened_at=opened_at,
             confirmed_event_id="",
         )
         await self._connection.execute(new.on_conflict_do_nothing())
@@ -143,15 +127,21 @@ class Situations:
         study_rows = sa.select(studies).where(studies.c.project_id == project_id)
         newest_first = study_rows.order_by(studies.c.started_at.desc(), studies.c.study_id.desc()).limit(1)
         last = (await self._connection.execute(newest_first)).mappings().one_or_none()
-        succeeded = newest_first.where(studies.c.state != "failed")
-        studied = (await self._connection.execute(succeeded)).mappings().one_or_none()
+        by_version = study_rows.order_by(studies.c.dataset_version_n.desc(), studies.c.started_at.desc()).limit(1)
+        studied, failed = [
+            (await self._connection.execute(by_version.where(which))).mappings().one_or_none()
+            for which in (studies.c.state != "failed", studies.c.state == "failed")
+        ]
+        if studied is not None and failed is not None and studied["dataset_version_n"] >= failed["dataset_version_n"]:
+            failed = None
         alert = await self._confirmed_alert(row)
         made = sa.select(model_versions).where(model_versions.c.model_version_id == row["champion"])
         champion = (await self._connection.execute(made)).mappings().one_or_none()
         situation = Situation(
             newest=_version(row) if row["dataset_version_id"] is not None else None,
             studied=_version(studied) if studied is not None else None,
-            failed_on=last["dataset_version_n"] if last is not None and last["state"] == "failed" else 0,
+            failed_on=failed["dataset_version_n"] if failed is not None else 0,
+            failure=failed["failure"] if failed is not None else "",
             study_running=last is not None and last["state"] == "running",
             study_ended_at=last["ended_at"] if last is not None else None,
             champion=row["champion"],
@@ -165,13 +155,21 @@ class Situations:
             situation=situation,
             champion_run_id=champion["run_id"] if champion is not None else "",
             champion_version_n=champion["dataset_version_n"] if champion is not None else 0,
-            alert_version_n=alert["opened_version_n"] if alert is not None else 0,
+            alert_version_n=alert["opened_version_n"] or 0 if alert is not None else 0,
             causes=tuple(cause for cause in causes if cause),
         )
 
     async def _confirmed_alert(self, row: sa.RowMapping) -> sa.RowMapping | None:
+        newest_then = (
+            sa.select(sa.func.max(dataset_versions.c.number))
+            .where(
+                dataset_versions.c.project_id == alerts.c.project_id,
+                dataset_versions.c.committed_at <= alerts.c.opened_at,
+            )
+            .scalar_subquery()
+        )
         query = (
-            sa.select(alerts)
+            sa.select(alerts, newest_then.label("opened_version_n"))
             .where(
                 alerts.c.project_id == row["project_id"],
                 alerts.c.model_version_id == row["champion"],
@@ -189,5 +187,4 @@ def _version(row: sa.RowMapping) -> DatasetVersion:
         number=row["dataset_version_n"],
         train=row["train"],
         validation=row["validation"],
-        selected=row["selected"],
     )

@@ -62,9 +62,14 @@ class Studies:
         return None if row is None else rows.study(row)
 
     async def claim(self, owner: str, *, now: datetime, lease: timedelta) -> Study | None:
-        """The oldest running study that nobody works on, now leased to `owner`; None when there is none."""
+        """A running study that nobody works on, now leased to `owner`; None when there is none.
+
+        One that was never worked on comes first, then the one that was left longest ago: a study that cannot go on
+        must not keep the others waiting.
+        """
         free = (studies.c.state == "running") & (studies.c.lease_until.is_(None) | (studies.c.lease_until < now))
-        query = sa.select(studies).where(free).order_by(studies.c.started_at).limit(1)
+        turn = (studies.c.lease_until.asc().nulls_first(), studies.c.started_at)
+        query = sa.select(studies).where(free).order_by(*turn).limit(1)
         row = (await self._connection.execute(query.with_for_update(skip_locked=True))).mappings().one_or_none()
         if row is None:
             return None
@@ -76,10 +81,21 @@ class Studies:
         """A longer lease. Raises LeaseLost."""
         await self._owned(study_id, owner, {"lease_until": now + lease})
 
-    async def release(self, study_id: str, owner: str) -> None:
-        """Let others work on a study; nothing happens where the lease is lost already."""
+    async def tried(self, study_id: str, owner: str) -> int:
+        """Count a try that went wrong; how many there were by now. Raises LeaseLost."""
+        await self._owned(study_id, owner, {"tries": studies.c.tries + 1})
+        query = sa.select(studies.c.tries).where(studies.c.study_id == study_id)
+        return int((await self._connection.execute(query)).scalar_one())
+
+    async def release(self, study_id: str, owner: str, *, until: datetime) -> None:
+        """Let others work on a study after `until`; nothing happens where the lease is lost already."""
         change = sa.update(studies).where(studies.c.study_id == study_id, studies.c.lease_owner == owner)
-        await self._connection.execute(change.values(lease_owner=None, lease_until=None))
+        await self._connection.execute(change.values(lease_owner=None, lease_until=until))
+
+    async def all_running(self) -> list[str]:
+        """Ids of the studies that run now, of all projects."""
+        query = sa.select(studies.c.study_id).where(studies.c.state == "running")
+        return list((await self._connection.execute(query)).scalars())
 
     async def hold(self, study_id: str, owner: str) -> Study:
         """The study, locked, for a write of the one who works on it. Raises LeaseLost."""
@@ -100,10 +116,16 @@ class Studies:
         return found
 
     async def end(self, study: Study) -> None:
-        """Save state and end of a study, and free its lease."""
+        """Save state, failure and end of a study, and free its lease."""
         change = sa.update(studies).where(studies.c.study_id == study.id)
         await self._connection.execute(
-            change.values(state=study.state.value, ended_at=study.ended_at, lease_owner=None, lease_until=None)
+            change.values(
+                state=study.state.value,
+                failure=study.failure,
+                ended_at=study.ended_at,
+                lease_owner=None,
+                lease_until=None,
+            )
         )
 
     async def runs_of(self, study_id: str) -> list[Run]:
@@ -130,7 +152,7 @@ class Studies:
             change = sa.update(runs).where(runs.c.run_id == run_id, runs.c.state == "running")
             await self._connection.execute(change.values(progress=value))
 
-    async def _owned(self, study_id: str, owner: str, values: dict[str, Any]) -> None:
+    async def _owned(self, study_id: str, owner: str, values: Mapping[str, Any]) -> None:
         mine = (studies.c.study_id == study_id) & (studies.c.lease_owner == owner) & (studies.c.state == "running")
         changed = await self._connection.execute(sa.update(studies).where(mine).values(**values))
         if changed.rowcount != 1:

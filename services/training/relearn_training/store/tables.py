@@ -15,12 +15,19 @@ situations = sa.Table(
     sa.Column("dataset_version_n", sa.BigInteger, nullable=False),
     sa.Column("train", sa.BigInteger, nullable=False),
     sa.Column("validation", sa.BigInteger, nullable=False),
-    sa.Column("selected", sa.BigInteger, nullable=False),
     sa.Column("version_event_id", sa.Text, nullable=False),
     sa.Column("champion", sa.Text, nullable=False),
     sa.Column("route_revision", sa.BigInteger, nullable=False),
     sa.Column("rolled_back_at", _TIME),
     sa.Column("reconsider_at", _TIME),
+)
+
+dataset_versions = sa.Table(
+    "dataset_versions",
+    metadata,
+    sa.Column("project_id", sa.Text, primary_key=True),
+    sa.Column("number", sa.BigInteger, primary_key=True),
+    sa.Column("committed_at", _TIME, nullable=False),
 )
 
 alerts = sa.Table(
@@ -30,7 +37,7 @@ alerts = sa.Table(
     sa.Column("project_id", sa.Text, nullable=False),
     sa.Column("model_version_id", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
-    sa.Column("opened_version_n", sa.BigInteger, nullable=False),
+    sa.Column("opened_at", _TIME, nullable=False),
     sa.Column("confirmed_at", _TIME),
     sa.Column("confirmed_event_id", sa.Text, nullable=False),
 )
@@ -53,7 +60,6 @@ studies = sa.Table(
     sa.Column("dataset_version_n", sa.BigInteger, nullable=False),
     sa.Column("train", sa.BigInteger, nullable=False),
     sa.Column("validation", sa.BigInteger, nullable=False),
-    sa.Column("selected", sa.BigInteger, nullable=False),
     sa.Column("trigger", sa.Text, nullable=False),
     sa.Column("detail", sa.Text, nullable=False),
     sa.Column("alert_id", sa.Text, nullable=False),
@@ -61,6 +67,8 @@ studies = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("plan", JSONB, nullable=False),
     sa.Column("preprocessing", JSONB),
+    sa.Column("failure", sa.Text, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
     sa.Column("project_revision", sa.BigInteger, nullable=False),
     sa.Column("person", sa.Text, nullable=False),
     sa.Column("started_at", _TIME, nullable=False),

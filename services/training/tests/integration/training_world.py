@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -40,10 +40,14 @@ from relearn.serving.v1 import route_pb2
 from relearn.training.v1 import training_service_pb2 as pb
 from relearn.training.v1.training_service_pb2_grpc import TrainingServiceStub
 from relearn_media import encode_png
-from relearn_runtime import channel, new_id, utc_now
+from relearn_runtime import Store, channel, database, new_id, utc_now
 from relearn_runtime.testing import eventually, publish
+from relearn_training import wire
 from relearn_training.app import build
 from relearn_training.config import Config
+from relearn_training.domain.policy import Trigger
+from relearn_training.domain.studies import Study, StudyState
+from relearn_training.store import Transaction
 
 CLASSES = ("left", "right", "top")
 NAME = "shapes"
@@ -77,16 +81,24 @@ def picture(sample: Sample, generator: np.random.Generator) -> np.ndarray:
     return 255 - pixels if sample.turned else pixels
 
 
-def project(*, revision: int = 1, paused: bool = False, seconds: dict[str, float] | None = None, **policy: Any) -> Any:
-    """The project with a policy of small numbers."""
+def project(
+    *,
+    name: str = NAME,
+    classes: Sequence[str] = CLASSES,
+    revision: int = 1,
+    paused: bool = False,
+    seconds: dict[str, float] | None = None,
+    **policy: Any,
+) -> Any:
+    """A project with a policy of small numbers."""
     numbers = {
         "min_train_labels": 60, "min_validation_labels": 30, "new_labels": 50, "new_labels_after_alert": 20,
         "trials": 2, "trials_in_parallel": 2, "epochs": 2, "update_epochs": 2, "new_share": 0.5, "seed": 7,
     } | policy  # fmt: skip
     made = project_pb2.Project(
-        project_id=NAME,
+        project_id=name,
         input_kind=project_pb2.INPUT_KIND_IMAGE,
-        label_set=project_pb2.LabelSet(version=1, classes=CLASSES),
+        label_set=project_pb2.LabelSet(version=1, classes=classes),
         revision=revision,
         state=project_pb2.Project.STATE_PAUSED if paused else project_pb2.Project.STATE_ACTIVE,
         training=project_pb2.TrainingPolicy(**numbers),
@@ -97,25 +109,40 @@ def project(*, revision: int = 1, paused: bool = False, seconds: dict[str, float
 
 
 class PlayedDatasets(DatasetsServiceServicer):
-    """GetPack and GetVersion as datasets' contract says, on packs that a test puts in."""
+    """GetPack and GetVersion as datasets' contract says, on packs that a test puts in.
+
+    Attributes:
+        away: no pack is given, as if the service were down.
+        never_ready: projects whose packs are never made.
+    """
 
     def __init__(self, store: Path) -> None:
         self._store = store
         self.address = ""
         self.packs: dict[str, datasets_pb.GetPackResponse] = {}
         self.versions: dict[str, dataset_version_pb2.DatasetVersion] = {}
+        self.away = False
+        self.never_ready: set[str] = set()
 
-    def commit(self, number: int, rows: Sequence[Sample], *, content: bytes | None = None) -> Any:
+    def commit(
+        self,
+        number: int,
+        rows: Sequence[Sample],
+        *,
+        content: bytes | None = None,
+        name: str = NAME,
+        classes: Sequence[str] = CLASSES,
+    ) -> Any:
         """A version with its pack; `content` replaces the bytes of every picture."""
         generator = np.random.default_rng(number)
         encoded = [encode_png(picture(row, generator)) if content is None else content for row in rows]
         sizes = [len(data) for data in encoded]
         table = pl.DataFrame(
             {
-                "sample_id": [f"{NAME}/sample/{sha256(data).hexdigest()}" for data in encoded],
+                "sample_id": [f"{name}/sample/{sha256(data).hexdigest()}" for data in encoded],
                 "offset": [sum(sizes[:i]) for i in range(len(rows))],
                 "size": sizes,
-                "label": [CLASSES[row.label] for row in rows],
+                "label": [classes[row.label] for row in rows],
                 "use": [row.use for row in rows],
                 "stream": [row.stream for row in rows],
                 "probability": [row.probability for row in rows],
@@ -124,15 +151,16 @@ class PlayedDatasets(DatasetsServiceServicer):
             },
             schema_overrides={"probability": pl.Float64},
         )
-        prefix = f"packs/{sha256(b'%d' % number).hexdigest()}/"
+        prefix = f"packs/{sha256(f'{name}/{number}'.encode()).hexdigest()}/"
         folder = self._store / prefix
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "pack.bin").write_bytes(b"".join(encoded))
         table.write_parquet(folder / "index.parquet")
         index = sha256((folder / "index.parquet").read_bytes()).hexdigest()
         version = dataset_version_pb2.DatasetVersion(
-            dataset_version_id=f"{NAME}/data/{number}", project_id=NAME, number=number
+            dataset_version_id=f"{name}/data/{number}", project_id=name, number=number
         )
+        version.create_time.GetCurrentTime()
         version.counts.train = sum(row.use == "train" for row in rows)
         version.counts.validation = sum(row.use == "validation" for row in rows)
         version.counts.selected = sum(row.stream == "selected" for row in rows)
@@ -142,6 +170,10 @@ class PlayedDatasets(DatasetsServiceServicer):
         return version
 
     async def GetPack(self, request: Any, context: Any) -> Any:  # noqa: N802
+        if self.away:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+        if request.dataset_version_id.partition("/")[0] in self.never_ready:
+            return datasets_pb.GetPackResponse(ready=False)
         return self.packs[request.dataset_version_id]
 
     async def GetVersion(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -213,7 +245,7 @@ class World:
         await publish(self.kafka, registry_events.ProjectApplied(project=applied))
 
         async def known() -> bool:
-            rows = await self.sql("select revision from projects where project_id = :p", p=NAME)
+            rows = await self.sql("select revision from projects where project_id = :p", p=applied.project_id)
             return rows == [(applied.revision,)]
 
         await eventually(known, deadline_s=30)
@@ -223,45 +255,90 @@ class World:
         return await self.committed(version, id=id)
 
     async def committed(self, version: Any, *, id: str | None = None) -> str:
-        event = datasets_events.VersionCommitted(dataset_version=version, project_id=NAME)
+        event = datasets_events.VersionCommitted(dataset_version=version, project_id=version.project_id)
         return await publish(self.kafka, event, id=id)
 
-    async def serve(self, finished: Any, *, number: int = 1, revision: int = 1, outcome: int = 1) -> str:
-        """Register a study's winner and make it the champion."""
+    async def handled(self, *event_ids: str) -> None:
+        """Until these events have had their effect, if any."""
+
+        async def claimed() -> bool:
+            rows = await self.sql("select event_id from inbox")
+            return {(one,) for one in event_ids} <= set(rows)
+
+        await eventually(claimed, deadline_s=30)
+
+    async def studied(self, version: Any, applied: project_pb2.Project, *, ended_at: datetime | None = None) -> None:
+        """A study of a version that has had a winner, as if it had been carried out."""
+        engine = database(self.database_url)
+        async with Store(engine, Transaction).transaction() as tx:
+            known = await tx.situations.lock(version.project_id)
+            study = Study(
+                id=new_id(),
+                project_id=version.project_id,
+                dataset_version=wire.dataset_version(version),
+                trigger=Trigger.MANUAL,
+                detail="",
+                alert_id="",
+                champion=known.situation.champion,
+                state=StudyState.FINISHED,
+                plan=wire.plan(applied, known),
+                project_revision=applied.revision,
+                started_at=ended_at or utc_now(),
+                started_event_id=new_id(),
+                ended_at=ended_at or utc_now(),
+            )
+            await tx.studies.add(study)
+        await engine.close()
+
+    async def register(self, number: int, *, run_id: str = "run", version_n: int = 1) -> str:
+        """A model version of the project, registered."""
         version = model_version_pb2.ModelVersion(
             model_version_id=f"{NAME}/model/{number}",
             project_id=NAME,
             number=number,
-            study_id=finished.study.study_id,
-            run_id=finished.winner.run_id,
-            dataset_version_id=finished.study.dataset_version_id,
+            run_id=run_id,
+            dataset_version_id=f"{NAME}/data/{version_n}",
         )
         await publish(self.kafka, registry_events.ModelVersionRegistered(model_version=version, project_id=NAME))
+        return version.model_version_id
+
+    async def route(self, champion: str, *, revision: int, outcome: int = 1) -> str:
+        """A model version becomes the champion."""
         route = route_pb2.Route(
             route_id=f"{NAME}/route/{revision}",
             project_id=NAME,
             revision=revision,
-            champion_model_version_id=version.model_version_id,
+            champion_model_version_id=champion,
         )
-        await publish(self.kafka, serving_events.RouteChanged(route=route, project_id=NAME, outcome=outcome))
+        return await publish(self.kafka, serving_events.RouteChanged(route=route, project_id=NAME, outcome=outcome))
 
-        async def known() -> bool:
-            rows = await self.sql("select champion, route_revision from situations where project_id = :p", p=NAME)
-            return rows == [(version.model_version_id, revision)]
+    async def serve(self, finished: Any, *, number: int = 1, revision: int = 1) -> str:
+        """Register a study's winner and make it the champion."""
+        version_n = wire.version_number(finished.study.dataset_version_id)
+        champion = await self.register(number, run_id=finished.winner.run_id, version_n=version_n)
+        await self.handled(await self.route(champion, revision=revision))
+        return champion
 
-        await eventually(known, deadline_s=30)
-        return version.model_version_id
+    def alert(self, alert_id: str, model_version_id: str, state: int, opened_at: datetime | None) -> alert_pb2.Alert:
+        made = alert_pb2.Alert(alert_id=alert_id, project_id=NAME, model_version_id=model_version_id, state=state)
+        made.open_time.FromDatetime(opened_at or utc_now())
+        return made
 
-    def alert(self, alert_id: str, model_version_id: str, state: int) -> alert_pb2.Alert:
-        return alert_pb2.Alert(alert_id=alert_id, project_id=NAME, model_version_id=model_version_id, state=state)
-
-    async def open_alert(self, alert_id: str, model_version_id: str) -> str:
-        alert = self.alert(alert_id, model_version_id, alert_pb2.Alert.STATE_OPEN)
+    async def open_alert(self, alert_id: str, model_version_id: str, *, at: datetime | None = None) -> str:
+        alert = self.alert(alert_id, model_version_id, alert_pb2.Alert.STATE_OPEN, at)
         return await publish(self.kafka, monitoring_events.AlertOpened(alert=alert, project_id=NAME))
 
-    async def confirm_alert(self, alert_id: str, model_version_id: str) -> str:
-        alert = self.alert(alert_id, model_version_id, alert_pb2.Alert.STATE_CONFIRMED)
+    async def confirm_alert(self, alert_id: str, model_version_id: str, *, at: datetime | None = None) -> str:
+        alert = self.alert(alert_id, model_version_id, alert_pb2.Alert.STATE_CONFIRMED, at)
         return await publish(self.kafka, monitoring_events.AlertConfirmed(alert=alert, project_id=NAME))
+
+    async def resolve_alert(self, alert_id: str, model_version_id: str) -> str:
+        alert = self.alert(alert_id, model_version_id, alert_pb2.Alert.STATE_RESOLVED, None)
+        return await publish(self.kafka, monitoring_events.AlertResolved(alert=alert, project_id=NAME))
+
+    async def refute_alert(self, alert_id: str, model_version_id: str) -> str:
+        alert = self.alert(alert_id, model_version_id, alert_pb2.Alert.STATE_REFUTED, None)
+        return await publish(self.kafka, monitoring_events.AlertRefuted(alert=alert, project_id=NAME))
 
     async def sql(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
         engine = create_async_engine(self.database_url.replace("postgresql://", "postgresql+asyncpg://"))
@@ -276,9 +353,9 @@ class World:
         self.channels.append(channel(self.address, token=self.tokens.of(role)))
         return TrainingServiceStub(self.channels[-1])
 
-    async def waits_for(self) -> Any:
+    async def waits_for(self, name: str = NAME) -> Any:
         self.channels.append(channel(self.address, token=self.tokens.of("service")))
-        request = operations_pb.GetWaitingRequest(project_id=NAME)
+        request = operations_pb.GetWaitingRequest(project_id=name)
         return (await OperationsServiceStub(self.channels[-1]).GetWaiting(request)).waiting
 
     def start_request(self, **values: Any) -> pb.StartStudyRequest:

@@ -1,4 +1,4 @@
-"""What is known of each project, alerts, model versions, decisions, studies and runs."""
+"""What is known of each project, its versions, alerts, model versions, decisions, studies and runs."""
 
 from __future__ import annotations
 
@@ -18,19 +18,23 @@ _TABLES = (
         dataset_version_n bigint not null default 0,
         train bigint not null default 0,
         validation bigint not null default 0,
-        selected bigint not null default 0,
         version_event_id text not null default '',
         champion text not null default '',
         route_revision bigint not null default 0,
         rolled_back_at timestamptz,
         reconsider_at timestamptz)""",
     "create index situations_reconsider on situations (reconsider_at) where reconsider_at is not null",
+    """create table dataset_versions (
+        project_id text not null,
+        number bigint not null,
+        committed_at timestamptz not null,
+        primary key (project_id, number))""",
     """create table alerts (
         alert_id text primary key,
         project_id text not null,
         model_version_id text not null,
         state text not null check (state in ('open', 'confirmed', 'over')),
-        opened_version_n bigint not null,
+        opened_at timestamptz not null,
         confirmed_at timestamptz,
         confirmed_event_id text not null default '')""",
     "create index alerts_confirmed on alerts (project_id, model_version_id) where state = 'confirmed'",
@@ -46,7 +50,6 @@ _TABLES = (
         dataset_version_n bigint not null,
         train bigint not null,
         validation bigint not null,
-        selected bigint not null,
         trigger text not null check (trigger in ('initial', 'new_labels', 'confirmed_alert', 'manual')),
         detail text not null,
         alert_id text not null,
@@ -54,6 +57,8 @@ _TABLES = (
         state text not null check (state in ('running', 'finished', 'failed')),
         plan jsonb not null,
         preprocessing jsonb,
+        failure text not null,
+        tries integer not null default 0,
         project_revision bigint not null,
         person text not null,
         started_at timestamptz not null,
@@ -96,6 +101,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("decisions", "runs", "studies", "model_versions", "alerts", "situations"):
+    for table in ("decisions", "runs", "studies", "model_versions", "alerts", "dataset_versions", "situations"):
         op.execute(f"drop table {table}")
     schema.drop(op)
