@@ -67,6 +67,7 @@ def build(config: Config, *, new_id: NewId, now: Now) -> Service:
             )
         ],
         jobs=[
+            every("sweep", 3600, partial(jobs.sweep, store, config.work_dir)),
             every("reconsider", 0.5, partial(jobs.reconsider, store, new_id=new_id, now=now)),
             *(
                 Job(name=f"conduct-study-{place}", run=conduct, every_s=0.5)

@@ -7,11 +7,12 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from relearn_training import metrics
 from relearn_training.learning import tasks
@@ -31,8 +32,10 @@ class TaskFailed(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Child:
+    """A process and what it says: a file without a name, which goes when we do."""
+
     process: asyncio.subprocess.Process
-    log: Path
+    said: IO[bytes]
 
 
 class Children:
@@ -47,11 +50,31 @@ class Children:
         """
         self._places, self._niceness, self._timeout_s = asyncio.Semaphore(places), niceness, timeout_s
         self._idle: list[_Child] = []
+        self._users = 0
         self._ending: set[_Child] = set()  # killed, not yet waited for: whoever waits may itself be cancelled
         self._waiting = asyncio.Lock()
 
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """While somebody is in here, idle children wait for the next task; the last one to leave ends them."""
+        self._users += 1
+        try:
+            yield
+        finally:
+            self._users -= 1
+            if not self._users:
+                await self.rest()
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """One of the places to work in, waited for; each task is done in one."""
+        async with self._places:
+            yield
+
     async def do(self, task: Task, path: Path, *, on_progress: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
         """The result of a task, written to `path` for the child to read. Cancelling kills the child.
+
+        The caller has a `place`.
 
         Args:
             on_progress: gets each progress message; what it raises stops the child and is raised here.
@@ -62,21 +85,20 @@ class Children:
         kind = type(task).__name__.removesuffix("Task").lower()
         path.parent.mkdir(parents=True, exist_ok=True)
         tasks.write(path, task)
-        async with self._places:
-            child = self._idle.pop() if self._idle else await self._start(path.with_suffix(".log"))
-            finished = False
-            try:
-                with metrics.CHILDREN.labels(kind).track_inprogress():
-                    async with asyncio.timeout(self._timeout_s):
-                        said = await _work(child, path, on_progress)
-                finished = True
-            except TimeoutError as error:
-                raise TaskFailed(f"took longer than {self._timeout_s:g} s") from error
-            finally:
-                if finished:
-                    self._idle.append(child)
-                else:
-                    await self._end(child)
+        child = self._idle.pop() if self._idle else await self._start()
+        finished = False
+        try:
+            with metrics.CHILDREN.labels(kind).track_inprogress():
+                async with asyncio.timeout(self._timeout_s):
+                    said = await _work(child, path, on_progress)
+            finished = True
+        except TimeoutError as error:
+            raise TaskFailed(f"took longer than {self._timeout_s:g} s") from error
+        finally:
+            if finished:
+                self._idle.append(child)
+            else:
+                await self._end(child)
         if "result" in said:
             result: dict[str, Any] = said["result"]
             return result
@@ -98,20 +120,25 @@ class Children:
             child.process.kill()
         async with self._waiting:
             await child.process.communicate()  # reads its pipe to the end, which `wait` would leave open
+        child.said.close()
         self._ending.discard(child)
 
-    async def _start(self, log_path: Path) -> _Child:
+    async def _start(self) -> _Child:
         command = [sys.executable, "-m", "relearn_training.worker"]
-        with log_path.open("ab") as errors:
+        said = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the child lives
+        try:
             process = await asyncio.create_subprocess_exec(
                 *(["nice", "-n", str(self._niceness), *command] if self._niceness else command),
                 stdin=asyncio.subprocess.PIPE,  # its end tells the child that we are gone
                 stdout=asyncio.subprocess.PIPE,
-                stderr=errors,
+                stderr=said,
                 env=_environment(),
                 limit=_LINE_LIMIT,
             )
-        return _Child(process=process, log=log_path)
+        except BaseException:
+            said.close()
+            raise
+        return _Child(process=process, said=said)
 
 
 async def _work(child: _Child, path: Path, on_progress: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
@@ -119,6 +146,7 @@ async def _work(child: _Child, path: Path, on_progress: Callable[[dict[str, Any]
     stdin, stdout = child.process.stdin, child.process.stdout
     assert stdin is not None  # noqa: S101 - both were asked for
     assert stdout is not None  # noqa: S101
+    before = _said_bytes(child)
     with suppress(ConnectionError):  # it has ended; what follows tells how
         stdin.write(f"{path}\n".encode())
         await stdin.drain()
@@ -128,14 +156,19 @@ async def _work(child: _Child, path: Path, on_progress: Callable[[dict[str, Any]
             return message
         on_progress(message["progress"])
     code = await child.process.wait()
-    raise TaskFailed(f"ended with {code}: {_last_lines(child.log)}")
+    raise TaskFailed(f"ended with {code}: {_last_lines(child, before)}")
 
 
-def _last_lines(path: Path) -> str:
-    with suppress(FileNotFoundError):
-        written = path.read_bytes()[-_LAST_BYTES:].decode("utf-8", "replace")
-        return " | ".join(written.strip().splitlines()[-3:]) or "it said nothing"
-    return "its log is gone"
+def _said_bytes(child: _Child) -> int:
+    return os.fstat(child.said.fileno()).st_size
+
+
+def _last_lines(child: _Child, before: int) -> str:
+    """The last words about this task; the `before` bytes that came earlier are about others."""
+    start = max(before, _said_bytes(child) - _LAST_BYTES)
+    # not read(): the child writes where our common file position is
+    words = os.pread(child.said.fileno(), _LAST_BYTES, start).decode("utf-8", "replace")
+    return " | ".join(words.strip().splitlines()[-3:]) or "it said nothing"
 
 
 def _environment() -> dict[str, str]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from relearn_media import Preprocessing
 from relearn_runtime import NewId, Now, Store
-from relearn_runtime.errors import InvalidInput, NotFound
+from relearn_runtime.errors import NotFound
 from relearn_training import metrics, wire
 from relearn_training.children import Children, TaskFailed
 from relearn_training.clients import Datasets, Objects
@@ -78,22 +78,30 @@ class Conductor:
         return self.tools.work_dir / self.study.id
 
     async def conduct(self) -> None:
-        """Prepare, try, export; ends with StudyFinished in every case that repeating would not change.
+        """Prepare, try, export; ends with StudyFinished.
 
         Raises:
-            RelearnError: a dependency is away, or the lease is lost: somebody tries again.
+            TaskFailed: the samples cannot be prepared or the winner not exported, this time.
+            RelearnError: a dependency is away, or the lease is lost.
         """
-        try:
-            new_labels = await self._prepare()
-        except (TaskFailed, NotFound, InvalidInput) as failure:  # the same next time
-            log.warning("study has no usable samples", extra={"study_id": self.study.id, "why": str(failure)})
-            await self._end(None)
-            return
-        search = self._space(new_labels)
+        search = self._space(await self._prepare())
         await self._try_side_by_side(search)
         async with self.tools.store.transaction() as tx:
             runs = await tx.studies.runs_of(self.study.id)
-        await self._end(await self._exported(runs))
+        best = moves.winner(runs)
+        if best is None:
+            await self._end(failure=moves.why_no_winner(runs))
+        else:
+            await self._end(winner=await self._exported(best))
+
+    async def give_up(self, why: str) -> None:
+        """End the study as failed; a trial that was under way fails with it."""
+        async with self.tools.store.transaction() as tx:
+            runs = await tx.studies.runs_of(self.study.id)
+        for run in runs:
+            if run.state is RunState.RUNNING:
+                await self._ended(moves.fail(run, why, now=self.tools.now()))
+        await self._end(failure=why)
 
     async def _prepare(self) -> int:
         """Fetch and decode the pack; how many labels are new to the champion."""
@@ -102,8 +110,8 @@ class Conductor:
             self._champion = await tx.studies.run(plan.champion_run_id) if plan.champion_run_id else None
             kept = await tx.studies.preprocessing(plan.champion_run_id) if self._champion else None
         self._champion_preprocessing = self._continued(Preprocessing.from_dict(kept)) if kept else None
-        if self._champion_preprocessing is not None:
-            await self._fetch_champion()
+        if self._champion_preprocessing is not None and not await self._fetched_champion():
+            self._champion = None
         result_path = self.folder / "prepared" / "prepared.json"
         if not result_path.exists():
             pack = await self.tools.datasets.pack(version.id, timeout_s=self.tools.pack_timeout_s)
@@ -120,7 +128,7 @@ class Conductor:
                 size=plan.image_size,
                 champion_version_n=plan.champion_version_n,
             )
-            await self.tools.children.do(task, self.folder / "prepare.json", on_progress=_ignore)
+            self._count(await self._done(task, "prepare.json"))
         prepared = await asyncio.to_thread(_read_prepared, result_path)
         async with self.tools.store.transaction() as tx:
             await tx.studies.prepared(self.study.id, self.owner, prepared["preprocessing"])
@@ -132,12 +140,26 @@ class Conductor:
         same = size in (None, (preprocessing.height, preprocessing.width, preprocessing.channels))
         return preprocessing if same else None
 
-    async def _fetch_champion(self) -> None:
+    async def _fetched_champion(self) -> bool:
+        """Whether the champion's weights are at hand; without them every trial starts fresh."""
+        if self._champion is None or self._champion.result is None:
+            return False
         path = self.folder / "champion.safetensors"
-        if self._champion is None or self._champion.result is None or path.exists():
-            return
         weights = next(file for file in self._champion.result.files if file.name == "model.safetensors")
-        await self.tools.objects.fetch(weights.key, path, sha256=weights.sha256)
+        try:
+            if not path.exists():
+                await self.tools.objects.fetch(weights.key, path, sha256=weights.sha256)
+        except NotFound as error:
+            log.warning("champion's weights are gone", extra={"study_id": self.study.id, "error": str(error)})
+            return False
+        return True
+
+    def _count(self, told: dict[str, Any]) -> None:
+        """What preparing left out, for operators; every evaluation.json of the study names it too."""
+        for reason, samples in told["left_out"].items():
+            metrics.LEFT_OUT.labels(reason).inc(samples)
+        if told["left_out"]:
+            log.warning("samples left out", extra={"study_id": self.study.id, "left_out": told["left_out"]})
 
     def _space(self, new_labels: int) -> Space:
         champion = None
@@ -156,11 +178,15 @@ class Conductor:
 
     async def _try_on(self, search: Space) -> None:
         """Run trials until the study has had its own."""
-        while (run := await self._next(search)) is not None:
-            try:
-                await self._carry_out(run, search)
-            finally:
-                self._under_way.discard(run.id)
+        while True:
+            async with self.tools.children.place():  # first, so that a run does not start before it can
+                run = await self._next(search)
+                if run is None:
+                    return
+                try:
+                    await self._carry_out(run, search)
+                finally:
+                    self._under_way.discard(run.id)
 
     async def _next(self, search: Space) -> Run | None:
         """The next trial: one that a predecessor left unfinished, else a new one."""
@@ -205,10 +231,12 @@ class Conductor:
             recipe=RECIPE,
             parameters=run.parameters,
             seed=plan.seed + run.trial,
-            epochs=plan.update_epochs if plan.champion_run_id else plan.epochs,
+            epochs=plan.update_epochs if search.warm else plan.epochs,  # one schedule, so that trials are comparable
+            dataset_version_id=self.study.dataset_version.id,
             prepared=self.folder / "prepared",
             output=self.folder / run.id,
             champion=self.folder / "champion.safetensors" if warm else None,
+            champion_run_id=plan.champion_run_id if warm else "",
             champion_version_n=plan.champion_version_n,
             audits_since_n=plan.audits_since_n,
         )
@@ -220,7 +248,11 @@ class Conductor:
             ended = moves.prune(run, str(error), now=self.tools.now())
         except TaskFailed as error:
             ended = moves.fail(run, str(error), now=self.tools.now())
-        self.progress.pop(run.id, None)
+        await self._ended(ended)
+
+    async def _ended(self, ended: Run) -> None:
+        """Write the one outcome of a run, with its event."""
+        self.progress.pop(ended.id, None)
         async with self.tools.store.transaction() as tx:
             await tx.studies.hold(self.study.id, self.owner)
             await tx.studies.save_run(ended)
@@ -243,11 +275,13 @@ class Conductor:
 
         return on_progress
 
-    async def _exported(self, runs: list[Run]) -> Run | None:
-        """The winner with all its files in object storage; None without one."""
-        best = moves.winner(runs)
-        if best is None or best.result is None:
-            return None
+    async def _done(self, task: PrepareTask | ExportTask, name: str) -> dict[str, Any]:
+        async with self.tools.children.place():
+            return await self.tools.children.do(task, self.folder / name, on_progress=_ignore)
+
+    async def _exported(self, best: Run) -> Run:
+        """The winner with all its files in object storage."""
+        assert best.result is not None  # noqa: S101 - a winner has finished
         output = self.folder / best.id
         for file in best.result.files:
             if not (output / file.name).exists():
@@ -260,22 +294,19 @@ class Conductor:
             prepared=self.folder / "prepared",
             output=output,
         )
-        try:
-            told = await self.tools.children.do(task, self.folder / "export.json", on_progress=_ignore)
-        except TaskFailed as failure:
-            log.exception("the winner cannot be exported", extra={"study_id": self.study.id, "why": str(failure)})
-            return None
+        told = await self._done(task, "export.json")
         files = await self.tools.objects.keep(best.id, [output / name for name in told["files"]])
         names = {file.name for file in files}
         kept = tuple(file for file in best.result.files if file.name not in names)
         return replace(best, result=replace(best.result, files=(*kept, *files)))
 
-    async def _end(self, winner: Run | None) -> None:
+    async def _end(self, *, winner: Run | None = None, failure: str = "") -> None:
         now = self.tools.now()
         state = StudyState.FINISHED if winner is not None else StudyState.FAILED
         async with self.tools.store.transaction() as tx:
             await tx.situations.lock(self.study.project_id)
-            study = replace(await tx.studies.hold(self.study.id, self.owner), state=state, ended_at=now)
+            held = await tx.studies.hold(self.study.id, self.owner)
+            study = replace(held, state=state, ended_at=now, failure=failure[: moves.MOST_FAILURE])
             if winner is not None:
                 await tx.studies.save_run(winner)
             await tx.studies.end(study)

@@ -11,4 +11,5 @@ STUDIES = Counter("relearn_training_studies_total", "Studies that ended", ["trig
 STUDY_S = Histogram("relearn_training_study_seconds", "From StudyStarted to StudyFinished", buckets=_SECONDS)
 RUNS = Counter("relearn_training_runs_total", "Runs that ended", ["family", "state"])
 RUN_S = Histogram("relearn_training_run_seconds", "Wall time of a run", ["family"], buckets=_SECONDS)
+LEFT_OUT = Counter("relearn_training_samples_left_out_total", "Samples of packs that could not be used", ["reason"])
 CHILDREN = Gauge("relearn_training_children", "Child processes now", ["kind"])

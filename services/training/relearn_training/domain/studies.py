@@ -36,6 +36,9 @@ class RunHasOutcome(WrongState):
     reason = "RUN_HAS_OUTCOME"
 
 
+MOST_FAILURE = 1000  # characters of a reason that are kept
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """How a study is carried out, fixed when it starts.
@@ -69,6 +72,7 @@ class Study:
 
     Attributes:
         started_event_id: of its StudyStarted, the cause of everything it brings about.
+        failure: one line: why it has no winner; empty unless it failed.
     """
 
     id: str
@@ -85,6 +89,7 @@ class Study:
     started_event_id: str
     ended_at: datetime | None = None
     person: str = ""
+    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,13 +154,24 @@ def prune(run: Run, why: str, *, now: datetime) -> Run:
 
 def fail(run: Run, why: str, *, now: datetime) -> Run:
     """The run with what went wrong. Raises RunHasOutcome."""
-    return replace(_open(run), state=RunState.FAILED, failure=why[:1000], ended_at=now, progress=1.0)
+    return replace(_open(run), state=RunState.FAILED, failure=why[:MOST_FAILURE], ended_at=now, progress=1.0)
 
 
 def winner(runs: Sequence[Run]) -> Run | None:
     """The finished run with the best objective, the earlier trial of equals; None when none finished."""
     finished = [run for run in runs if run.state is RunState.FINISHED and run.result is not None]
     return max(finished, key=lambda run: (_objective(run), -run.trial), default=None)
+
+
+def why_no_winner(runs: Sequence[Run]) -> str:
+    """What became of the trials of a study without a winner, in one line."""
+    last = max(runs, key=lambda run: run.trial)
+    return f"none of {len(runs)} trials finished; the last one: {last.failure}"
+
+
+def overdue(study: Study, *, now: datetime) -> bool:
+    """Whether a study has used its time up."""
+    return now > study.started_at + study.plan.time_budget
 
 
 def next_trial(plan: Plan, runs: Sequence[Run], *, started_at: datetime, now: datetime) -> int | None:

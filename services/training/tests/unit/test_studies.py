@@ -77,6 +77,12 @@ def test_trials_go_on_until_their_number_or_the_time_is_used_up():
     assert next_trial([*runs, finished(2, 0.1), finished(3, 0.1)], 0) is None
 
 
+def test_a_study_without_a_winner_says_what_became_of_its_trials():
+    pruned, failed = moves.prune(RUN, "hopeless", now=NOW), moves.fail(replace(RUN, trial=1), "ended with -9", now=NOW)
+
+    assert moves.why_no_winner([pruned, failed]) == "none of 2 trials finished; the last one: ended with -9"
+
+
 def test_progress_counts_unfinished_runs_in_part():
     assert moves.progress(PLAN, [finished(0, 0.8), replace(RUN, progress=0.5)]) == pytest.approx(1.5 / 4)
 
