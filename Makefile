@@ -55,7 +55,7 @@ check: setup ## lint, format, types, import rules, declared dependencies, contra
 	@echo "buf";          cd proto && ../$(BIN)/buf lint
 
 .PHONY: test
-test: check ## everything that CI runs: checks, then unit, contract, integration and end-to-end tests
+test: check ## everything that CI runs: checks, then unit, contract, integration and end-to-end tests, and a short run of kills
 	@$(BIN)/pytest -q -n 2 --dist loadfile --ignore=tests/e2e --ignore=tests/chaos
 	@$(BIN)/pytest -q tests/e2e
 	@echo "make test: all checks and tests passed"
@@ -67,4 +67,5 @@ chaos: setup ## the long run of random kills
 .PHONY: bench
 bench: setup ## what the loop and the gateway cost; figures are kept in docs/performance.md
 	@test -e .relearn/demo/events.jsonl || $(MAKE) demo
-	@for program in bench/*/measure.py; do $(BIN)/python $$program || exit 1; done
+	@failed=; for program in bench/*/measure.py; do echo "$$program"; $(BIN)/python $$program || failed="$$failed $$program"; done; \
+		test -z "$$failed" || { echo "not measured, the messages above say why:$$failed"; exit 1; }
