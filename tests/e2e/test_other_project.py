@@ -89,7 +89,7 @@ def _tell(stack: Stack, client: Relearn, folder: Path, *, asker: Asker, timeline
 
     usual = list(islice(digits(seed=1), IMPORTED, IMPORTED + USUAL))
     right = _ask_about(client, usual)
-    until(lambda: client.monitoring(PROJECT).versions[0].reference_frozen, "the reference")
+    until(lambda: any(watched.reference_frozen for watched in client.monitoring(PROJECT).versions), "the reference")
     turned = list(islice(digits(seed=2, turned=True), IMPORTED, IMPORTED + TURNED))
     _ask_about(client, turned)
 

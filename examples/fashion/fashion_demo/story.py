@@ -280,8 +280,11 @@ class Story:
             self.processes.check()
             self.traffic.read()
             self.teller.accuracy(self.traffic.curve)
-            if found := condition():
-                return found
+            try:
+                if found := condition():
+                    return found
+            except Unavailable as away:  # a service that is restarted comes back
+                self.teller.progress(str(away.message))
             if time.monotonic() > give_up_at:
                 why = "\n".join(str(line) for line in self.relearn.why(PROJECT))
                 raise StoryStuck(f"waited {deadline_s:.0f} s for {what}; the stages say:\n{why}")

@@ -12,6 +12,8 @@ from fashion_demo.stack import Processes
 from fashion_demo.story import Story, StoryStuck
 from fashion_demo.timeline import Timeline, happened_in
 
+from relearn_client import Unavailable
+
 
 @dataclass
 class Event:
@@ -136,6 +138,22 @@ def test_the_canary_tells_its_steps_and_no_step_of_the_shadow(told):
         "why FINISHED",
         "alert resolved: it has left",
     ]
+
+
+def test_a_service_that_is_away_for_a_while_is_waited_for(told):
+    class Restarting(Recorded):
+        answers = iter([Unavailable("control is away"), True])
+
+        def route_acknowledged(self, project: str) -> bool:
+            answer = next(self.answers)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    story = told()
+    story.relearn = Restarting()
+
+    assert story._wait(lambda: story.relearn.route_acknowledged("p"), "a route") is True
 
 
 def test_an_event_that_comes_twice_happened_once(told, tmp_path):
