@@ -62,7 +62,7 @@ def test_a_server_that_is_away_costs_neither_an_answer_nor_a_prediction(demo: De
     pid = demo.stack.pid(server)
     assert pid is not None
     with Relearn(home=demo.stack.home) as client:
-        champion = client.routes(PROJECT, limit=1)[0].route.champion_model_version_id
+        champion = client.routes(PROJECT, limit=1)[0].route.champion
         before, missing_before = until(lambda: quiet(client), "an end of the traffic before")
 
         with Asker(url=client.endpoints.gateway, model=PROJECT, pictures=pictures, rate=RATE) as asker:
