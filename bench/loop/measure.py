@@ -81,6 +81,29 @@ def window_to_tasks(events: list[Event]) -> list[float]:
     ]
 
 
+def alert_to_first_task(events: list[Event]) -> list[float]:
+    """From each alert to the first task it asked for."""
+    opened = {e["message"]["alert"]["alert_id"]: e["time"] for e in named(events, "AlertOpened")}
+    first: dict[str, float] = {}
+    for event, flag in first_flags(events):
+        if (alert_id := flag.get("alert_id")) in opened:
+            first.setdefault(alert_id, event["time"] - opened[alert_id])
+    return list(first.values())
+
+
+def pick_to_task(events: list[Event]) -> list[float]:
+    """From the picks that an alert asked for to their tasks; what shifts later is picked later."""
+    return [event["time"] - seconds(flag["pick_time"]) for event, flag in first_flags(events) if flag.get("alert_id")]
+
+
+def first_flags(events: list[Event]) -> Iterator[tuple[Event, dict[str, Any]]]:
+    """Each task that was opened, with the flag that opened it."""
+    for event in named(events, "LabelTaskOpened"):
+        for flag in event["message"]["label_task"]["flags"]:
+            if flag["flag_id"] == event["message"]["flag_id"]:
+                yield event, flag
+
+
 def policy_to_commit(events: list[Event]) -> list[float]:
     """From the moment that the commit policy fires (so many labels wait, or the oldest for so long) to the version."""
     policy = next(named(events, "ProjectApplied"))["message"]["project"]["datasets"]
@@ -133,6 +156,8 @@ def main(folder: Path) -> None:
         "flag → task visible": flag_to_task(events),
         "window close → tasks of its picks": window_to_tasks(events),
         "commit policy fires → commit": policy_to_commit(events),
+        "alert → first task": alert_to_first_task(events),
+        "alert's pick → task visible": pick_to_task(events),
         "commit → study": commit_to_study(events),
         "route move → all gateways": route_to_gateways(folder),
     }
