@@ -17,21 +17,24 @@ from relearn_monitoring.domain.policy import Policy, harm_run
 from relearn_monitoring.domain.predictions import FloatArray
 from relearn_monitoring.domain.quality import quality
 from relearn_monitoring.domain.reference import Reference
-from relearn_monitoring.domain.watches import Role, Watch, baseline
+from relearn_monitoring.domain.watches import Role, Watch, reference_quality
 from relearn_monitoring.store import Transaction
+from relearn_monitoring.windowing import close_window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spoke:
-    """A detector spoke: which, with what value, at which prediction, told by which event."""
+    """A detector spoke: which, with what value, at which prediction, window or label, told by which events."""
 
     detector: str
     value: float
     threshold: float
-    prediction_id: str
     predicted_at: datetime
     reason: str
     causes: tuple[str, ...]
+    prediction_id: str = ""
+    window_id: str = ""
+    label_id: str = ""
 
 
 def opened_event_id(alert_id: str) -> str:
@@ -47,7 +50,8 @@ async def open_shift(
     await tx.alerts.add(alert)
     message = AlertOpened(alert=wire.alert(alert), project_id=alert.project_id)
     await tx.outbox.add(message, causes=spoke.causes, ids=[opened_event_id(alert.alert_id)])
-    metrics.ALERTS.labels("shift", "opened").inc()
+    tx.after_commit(tx.wakes.alerted.set)
+    tx.after_commit(metrics.ALERTS.labels("shift", "opened").inc)
     return alert
 
 
@@ -75,7 +79,7 @@ async def resolve(
     await tx.detectors.reset(over.model_version_id)
     message = AlertResolved(alert=wire.alert(over), project_id=over.project_id, route_id=route_id)
     await tx.outbox.add(message, causes=causes, ids=[derived_id(over.alert_id, "resolved")])
-    metrics.ALERTS.labels(over.kind.value, "resolved").inc()
+    tx.after_commit(metrics.ALERTS.labels(over.kind.value, "resolved").inc)
 
 
 async def _settle(tx: Transaction, watch: Watch, live: Alert, *, cause: str, now: datetime) -> Watch:
@@ -86,9 +90,12 @@ async def _settle(tx: Transaction, watch: Watch, live: Alert, *, cause: str, now
         await _say(tx, AlertConfirmed, settled, outcomes, cause=cause)
     elif settled.state is State.REFUTED:
         await _say(tx, AlertRefuted, settled, outcomes, cause=cause)
+        if (window := await tx.windows.open(watch.model_version_id)) is not None:
+            # not scored: the reference it was counted against is given up
+            await close_window(tx, window, scores=(), causes=(window.last_event_id, cause), now=now)
         watch = watch.renewed(harm_since=await tx.audits.latest(watch.model_version_id))
         await tx.detectors.reset(watch.model_version_id)
-        await tx.windows.drop_open(watch.model_version_id)
+        await tx.audits.leave_reference(watch.model_version_id)
         await tx.watches.save(watch)
     return watch
 
@@ -98,7 +105,8 @@ async def _watch_harm(tx: Transaction, watch: Watch, *, policy: Policy, cause: s
     if not watch.live:
         return watch
     outcomes = await tx.audits.since(watch.model_version_id, settled=watch.harm_since)
-    before = baseline(watch, await tx.audits.of_reference(watch.model_version_id), None)
+    # never against a mean confidence: an estimate is no quality that audits could be worse than
+    before = reference_quality(watch, await tx.audits.of_reference(watch.model_version_id), None)
     run = harm_run(policy)
     value = alerts.harmed(_correct(outcomes), limit=max(0.0, before.lower - policy.margin), run=run)
     if value is None:
@@ -107,7 +115,7 @@ async def _watch_harm(tx: Transaction, watch: Watch, *, policy: Policy, cause: s
         detector="audits",
         value=value,
         threshold=run,
-        prediction_id="",
+        label_id=next((outcome.label_id for outcome in reversed(outcomes) if outcome.audit is not None), ""),
         predicted_at=now,
         reason="audits show worse quality without a shift alert",
         causes=(cause,),
@@ -133,7 +141,7 @@ async def _alert(
     policy: Policy,
     now: datetime,
 ) -> Alert:
-    before = baseline(watch, await tx.audits.of_reference(watch.model_version_id), reference)
+    before = reference_quality(watch, await tx.audits.of_reference(watch.model_version_id), reference)
     return Alert(
         alert_id=derived_id(watch.reference_id, spoke.detector, spoke.prediction_id or spoke.causes[0]),
         project_id=watch.project_id,
@@ -145,6 +153,8 @@ async def _alert(
         threshold=spoke.threshold,
         predictions=watch.since_frozen,
         prediction_id=spoke.prediction_id,
+        window_id=spoke.window_id,
+        label_id=spoke.label_id,
         predicted_at=spoke.predicted_at,
         reason=f"{spoke.reason}; quality before: {before.accuracy:.2f} ({before.source})",
         project_revision=policy.revision,
@@ -156,6 +166,13 @@ async def _alert(
         # a challenger learns nothing from labels: they would train the champion's successor, for which it stands
         selected_wanted=policy.selected_per_alert if watch.role is Role.CHAMPION else 0,
     )
+
+
+async def promoted(tx: Transaction, watch: Watch, *, policy: Policy) -> None:
+    """A challenger became champion: its live alert asks for labels to learn from, too."""
+    alert = await tx.alerts.live(watch.model_version_id)
+    if alert is not None and not alert.selected_wanted:
+        await tx.alerts.save(replace(alert, selected_wanted=policy.selected_per_alert))
 
 
 async def _say(
@@ -170,7 +187,7 @@ async def _say(
     said = message(alert=wire.alert(alert), project_id=alert.project_id, label_ids=label_ids)
     causes = dict.fromkeys([cause, opened_event_id(alert.alert_id)])
     await tx.outbox.add(said, causes=list(causes), ids=[derived_id(alert.alert_id, alert.state.value)])
-    metrics.ALERTS.labels(alert.kind.value, alert.state.value).inc()
+    tx.after_commit(metrics.ALERTS.labels(alert.kind.value, alert.state.value).inc)
 
 
 def _correct(outcomes: Sequence[Outcome]) -> FloatArray:

@@ -13,15 +13,17 @@ from relearn_monitoring import events, jobs, selecting
 from relearn_monitoring.clients import Datasets, Objects
 from relearn_monitoring.config import Config
 from relearn_monitoring.knowledge import Knowledge
+from relearn_monitoring.putting import put_picks
 from relearn_monitoring.rpc import MonitoringRpc
-from relearn_monitoring.store import Transaction
+from relearn_monitoring.store import Transaction, Wakes
 from relearn_monitoring.waiting import waiting
-from relearn_runtime import Batch, NewId, Now, Service, Store, database, every
+from relearn_runtime import Batch, Job, NewId, Now, Service, Store, database, every
 
 
 def build(config: Config, *, new_id: NewId, now: Now) -> Service:
     """Monitoring, connected but not started. It makes no random ids: each follows from what caused it."""
-    store = Store(database(config.database_url), Transaction)
+    wakes = Wakes()
+    store = Store(database(config.database_url), partial(Transaction, wakes=wakes))
     datasets = Datasets(config.datasets_address, token=config.token)
     objects = Objects(config.object_store_url)
     knowledge = Knowledge()
@@ -46,8 +48,18 @@ def build(config: Config, *, new_id: NewId, now: Now) -> Service:
             )
         ],
         jobs=[
-            every("put-picks", config.picks_every_s, partial(jobs.put_picks, store, datasets, objects, now=now)),
-            every("select", config.select_every_s, partial(selecting.select, store, knowledge, now=now)),
+            Job(
+                name="put-picks",
+                run=partial(put_picks, store, datasets, objects, now=now),
+                every_s=config.picks_every_s,
+                wake=wakes.picked,
+            ),
+            Job(
+                name="select",
+                run=partial(selecting.select, store, knowledge, now=now),
+                every_s=config.select_every_s,
+                wake=wakes.alerted,
+            ),
             every("close-windows", config.windows_every_s, partial(jobs.close_windows, store, knowledge, now=now)),
             every("tell-skew", 5.0, partial(jobs.tell_skew, store, objects, knowledge, now=now)),
         ],

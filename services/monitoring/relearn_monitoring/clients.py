@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import grpc
 import numpy as np
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import ObjectStore, from_url
 from pydantic import SecretStr
+from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from relearn.datasets.v1 import datasets_service_pb2 as pb
@@ -19,6 +22,19 @@ from relearn_runtime.errors import DependencyUnavailable, InvalidInput, NotFound
 from relearn_runtime.rpc_errors import translated
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A sample that datasets has.
+
+    Attributes:
+        teaches: whether a label for it would be a new one of the pick's stream: it has none yet, and nothing asked for
+            it before in another.
+    """
+
+    sample_id: str
+    teaches: bool
+
+
 class Datasets:
     """The datasets service, which must have a sample before its flag is written."""
 
@@ -26,8 +42,8 @@ class Datasets:
         self._channel: grpc.aio.Channel = channel(address, token=token)
         self._stub = DatasetsServiceStub(self._channel)
 
-    async def put_sample(self, pick: Pick, content: bytes) -> str:
-        """Puts the input of a pick in and returns its sample id; the same pick again changes nothing.
+    async def put_sample(self, pick: Pick, content: bytes) -> Stored:
+        """Puts the input of a pick in; the same pick again changes nothing.
 
         Raises:
             InvalidInput: datasets refuses the input for good.
@@ -45,7 +61,8 @@ class Datasets:
         )
         async with translated("datasets"):
             response = await self._stub.PutSample(request)
-        return str(response.sample.sample_id)
+        sample = response.sample
+        return Stored(sample_id=sample.sample_id, teaches=sample.stream == STREAMS[pick.stream] and not sample.label)
 
     async def close(self) -> None:
         """Ends the connection."""
@@ -87,5 +104,5 @@ class Objects:
                 embeddings=tensors["embedding"].astype(np.float64),
                 labels=tensors["predicted"].astype(np.int64),
             )
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, SafetensorError) as error:
             raise InvalidInput(f"object {key!r} is no reference: {error}") from error

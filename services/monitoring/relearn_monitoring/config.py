@@ -19,6 +19,11 @@ class Config(RuntimeConfig):
         pattern=r"^[a-z][a-z0-9+]*://",
         description="Where gateways leave large inputs and runs their references: file:///folder or s3://bucket/prefix",
     )
-    picks_every_s: float = Field(default=0.2, gt=0, le=60, description="How often picked inputs are looked for")
+    picks_every_s: float = Field(
+        default=1.0,
+        gt=0,
+        le=60,
+        description="How often picks are looked for when nothing said that there are any",
+    )
     select_every_s: float = Field(default=0.5, gt=0, le=60, description="How often it is seen whether to select inputs")
     windows_every_s: float = Field(default=1.0, gt=0, le=60, description="How often windows are closed by time")

@@ -8,24 +8,22 @@ from datetime import datetime
 
 import numpy as np
 
-from relearn.monitoring.v1.events_pb2 import WindowClosed
-from relearn_monitoring import metrics, wire
 from relearn_monitoring.alerting import Spoke, open_shift
 from relearn_monitoring.domain import detector as detectors
 from relearn_monitoring.domain import drift, profile, windows
 from relearn_monitoring.domain.policy import Policy, detector_run
 from relearn_monitoring.domain.predictions import IntArray, Predictions, concatenated
 from relearn_monitoring.domain.profile import Profile
-from relearn_monitoring.domain.quality import quality
 from relearn_monitoring.domain.reference import Observed, Reference, freeze, observe
 from relearn_monitoring.domain.watches import Made, Monitored, Watch
 from relearn_monitoring.domain.windows import OpenWindow
 from relearn_monitoring.knowledge import Knowledge
 from relearn_monitoring.store import Transaction
+from relearn_monitoring.windowing import close_window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counter:
+class Counting:
     """What counting needs beside the predictions, for one project in one transaction."""
 
     tx: Transaction
@@ -53,21 +51,14 @@ class Counter:
         await self.tx.watches.save(watch)
         return {one.prediction_id for one in made[:collected]}
 
-    async def close(self, watch: Watch, window: OpenWindow, *, causes: Sequence[str]) -> Watch:
+    async def close(self, watch: Watch, window: OpenWindow) -> Watch:
         """Closes a window: scores it, tells it, and opens an alert when it is the second one over in a row."""
         scores: tuple[drift.DriftScore, ...] = ()
         if window.profile.reference_id and window.profile.n >= windows.MIN_SCORED:
             reference = await self.knowledge.reference(self.tx, window.profile.reference_id)
             calibration = await self.knowledge.calibration(reference, predictions=window.profile.n, policy=self.policy)
             scores = tuple(drift.scores(reference, window.profile, calibration))
-        missing = await self.tx.monitored.missing(self.policy.project_id)
-        closed = windows.closed(window, scores=scores, missing=missing, now=self.now)
-        await self.tx.windows.add_closed(closed)
-        await self.tx.windows.drop_open(watch.model_version_id)
-        audits = await self.tx.audits.between(watch.model_version_id, start=window.start_at, end=window.end_at)
-        told = WindowClosed(window=wire.window(closed, audited=quality(audits)), project_id=self.policy.project_id)
-        await self.tx.outbox.add(told, causes=causes, ids=[closed.window_id])
-        metrics.WINDOWS.inc()
+        closed = await close_window(self.tx, window, scores=scores, causes=(), now=self.now)
         moved = next((score for score in scores if score.signal == "frechet" and score.over), None)
         watch = replace(watch, windows_over=watch.windows_over + 1 if moved else 0)
         if moved and watch.windows_over >= windows.OVER_IN_A_ROW:
@@ -75,7 +66,7 @@ class Counter:
                 detector="windows/frechet",
                 value=moved.value,
                 threshold=moved.threshold,
-                prediction_id="",
+                window_id=closed.window_id,
                 predicted_at=window.start_at,
                 reason=f"embeddings of a predicted label moved in {watch.windows_over} windows in a row",
                 causes=(closed.window_id,),
@@ -96,7 +87,7 @@ class Counter:
         await self.tx.references.freeze(frozen, model_version_id=watch.model_version_id, now=self.now)
         watch = replace(watch, reference_frozen=True, since_frozen=0)
         if (window := await self.tx.windows.open(watch.model_version_id)) is not None:
-            watch = await self.close(watch, window, causes=[one.event_id for one in made[-1:]])
+            watch = await self.close(watch, window)
         return watch
 
     async def _count(self, watch: Watch, made: Sequence[Made], predictions: Predictions) -> Watch:
@@ -167,6 +158,7 @@ class Counter:
                 start_at=min(times),
                 end_at=max(times),
                 opened_at=self.now,
+                last_event_id=made[-1].event_id,
             )
         else:
             window = replace(
@@ -174,10 +166,11 @@ class Counter:
                 profile=profile.merge(window.profile, added),
                 start_at=min(window.start_at, *times),
                 end_at=max(window.end_at, *times),
+                last_event_id=made[-1].event_id,
             )
-        await self.tx.windows.save_open(window)
         if window.profile.n >= self.policy.window_predictions:
-            return await self.close(watch, window, causes=[made[-1].event_id])
+            return await self.close(watch, window)
+        await self.tx.windows.save_open(window)
         return watch
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 
 from relearn.labeling.v1.events_pb2 import LabelAccepted, LabelTaskClosed
@@ -11,7 +12,8 @@ from relearn.registry.v1.events_pb2 import ModelVersionJudged, ModelVersionRegis
 from relearn.registry.v1.model_version_pb2 import Judgement
 from relearn.serving.v1.events_pb2 import PredictionMade, RouteChanged
 from relearn_monitoring import alerting, metrics, wire
-from relearn_monitoring.counting import Counter
+from relearn_monitoring.counting import Counting
+from relearn_monitoring.domain.budget import Stream
 from relearn_monitoring.domain.watches import Arm, Made, Role, Watch
 from relearn_monitoring.knowledge import Knowledge
 from relearn_monitoring.pairing import Pairing
@@ -22,6 +24,9 @@ from relearn_runtime.errors import NotYetKnown
 
 RECENT = 20_000
 """Predictions of a project that are remembered, to know repetitions and to pair shadows with their champions."""
+
+TRIM_EVERY = 200
+"""Predictions of a gateway between two looks whether there are more than are kept."""
 
 
 async def on_predictions(
@@ -41,21 +46,20 @@ async def _on_predictions_of(
     project_id: str, events: Sequence[Event[PredictionMade]], tx: Transaction, *, knowledge: Knowledge, now: Now
 ) -> None:
     policy = wire.policy(await tx.projects.get(project_id))
+    received = [wire.made(event, classes=len(policy.classes)) for event in events]
+    await knowledge.prepare(tx, policy)
     at = now()
     monitored = await tx.monitored.lock(project_id, now=at)
-    received = [wire.made(event, classes=len(policy.classes)) for event in events]
     new = await tx.recent.add(received)
     await tx.monitored.number(new)
     evidence = [made for made in new if made.arm is not Arm.PINNED]
-    metrics.PREDICTIONS.labels("repeated").inc(len(received) - len(new))
-    metrics.PREDICTIONS.labels("pinned").inc(len(new) - len(evidence))
-    metrics.PREDICTIONS.labels("counted").inc(len(evidence))
-    monitored = monitored.counted(len(evidence))
+    _measure(tx, repeated=len(received) - len(new), pinned=len(new) - len(evidence), counted=len(evidence))
+    monitored = monitored.counted(len(evidence), auditable=sum(made.auditable for made in evidence))
     await _know_early(tx, evidence, route_revision=monitored.route_revision)
-    counter = Counter(tx=tx, policy=policy, monitored=monitored, knowledge=knowledge, now=at)
+    counting = Counting(tx=tx, policy=policy, monitored=monitored, knowledge=knowledge, now=at)
     in_reference: set[str] = set()
     for own in _by_version(evidence):
-        in_reference |= await counter.count(own)
+        in_reference |= await counting.count(own)
     pickable = [made for made in evidence if made.pickable]
     answered = [made for made in pickable if made.arm is not Arm.SHADOW]
     if answered:
@@ -63,15 +67,16 @@ async def _on_predictions_of(
     auditor = Auditor(tx=tx, policy=policy, monitored=monitored, now=at)
     await auditor.audit(pickable, in_reference=in_reference)
     await Pairing(tx=tx, policy=policy, now=at).pair(evidence)
-    await tx.waiting.trim(project_id, keep=policy.waiting_inputs)
-    await tx.recent.trim(project_id, keep=RECENT)
+    if any(made.sequence % TRIM_EVERY == 0 for made in new):
+        await tx.waiting.trim(project_id, keep=policy.waiting_inputs)
+        await tx.recent.trim(project_id, keep=RECENT)
     await tx.monitored.save(monitored)
 
 
 async def on_route_changed(event: Event[RouteChanged], tx: Transaction, *, now: Now) -> None:
     """Who serves now. A version that left takes its alert with it; one that is back has its saved reference."""
     route = event.message.route
-    await tx.projects.get(route.project_id)
+    policy = wire.policy(await tx.projects.get(route.project_id))
     at = now()
     monitored = await tx.monitored.lock(route.project_id, now=at)
     if route.revision <= monitored.route_revision:
@@ -86,7 +91,9 @@ async def on_route_changed(event: Event[RouteChanged], tx: Transaction, *, now: 
             watch = await tx.watches.get(model_version_id, project_id=route.project_id)
             if not watch.live:
                 await tx.detectors.reset(model_version_id)
-            await tx.watches.save(replace(watch, role=role))
+            await tx.watches.save(watch := replace(watch, role=role))
+            if role is Role.CHAMPION:
+                await alerting.promoted(tx, watch, policy=policy)
 
 
 async def on_model_version_registered(event: Event[ModelVersionRegistered], tx: Transaction, *, now: Now) -> None:
@@ -113,11 +120,11 @@ async def on_model_version_judged(event: Event[ModelVersionJudged], tx: Transact
     )
     if comparison is None:
         raise NotYetKnown(f"no pair of {judgement.champion_model_version_id} and {judgement.model_version_id} yet")
-    await Pairing(tx=tx, policy=policy, now=at).ask_more(comparison, looks=judgement.look)
+    await Pairing(tx=tx, policy=policy, now=at).ask_more(comparison, looks=judgement.look, by=event.id)
 
 
 async def on_label_accepted(event: Event[LabelAccepted], tx: Transaction, *, now: Now) -> None:
-    """The audits among its flags are settled: the model was right or wrong."""
+    """Its flags are settled: the model was right or wrong, and audits say so to alerts."""
     label = event.message.label
     said = next((region.label for region in label.regions if region.WhichOneof("part") == "whole"), None)
     flag_ids = [flag.flag_id for flag in event.message.flags]
@@ -125,7 +132,7 @@ async def on_label_accepted(event: Event[LabelAccepted], tx: Transaction, *, now
 
 
 async def on_label_task_closed(event: Event[LabelTaskClosed], tx: Transaction, *, now: Now) -> None:
-    """People could not agree: the audits among its flags are settled without an outcome."""
+    """People could not agree: its flags are settled without an outcome, and an alert may ask about another input."""
     flag_ids = [flag.flag_id for flag in event.message.flags]
     project_id = event.message.label_task.project_id
     await _settle(event, tx, flag_ids, project_id=project_id, said=None, label_id="", now=now)
@@ -145,17 +152,21 @@ async def _settle(
     at = now()
     await tx.monitored.lock(project_id, now=at)
     revision = event.message.revision
-    settled = [audit for audit in await tx.audits.flagged(flag_ids) if audit.settled_revision < revision]
-    for audit in settled:
-        correct = None if said is None else said == audit.predicted_label
-        await tx.audits.settle(audit.flag_id, correct=correct, label_id=label_id, revision=revision)
-    for model_version_id in sorted({audit.model_version_id for audit in settled}):
+    settled = [pick for pick in await tx.audits.flagged(flag_ids) if pick.settled_revision < revision]
+    for pick in settled:
+        correct = None if said is None else said == pick.predicted_label
+        await tx.audits.settle(pick.flag_id, correct=correct, label_id=label_id, revision=revision)
+    for model_version_id in sorted({pick.model_version_id for pick in settled if pick.stream is Stream.AUDIT}):
         watch = await tx.watches.get(model_version_id, project_id=project_id)
         await alerting.on_settled(tx, watch, policy=policy, cause=event.id, now=at)
 
 
 async def _leave(tx: Transaction, watch: Watch, event: Event[RouteChanged]) -> None:
-    await tx.watches.save(replace(watch, role=Role.NONE, windows_over=0))
+    watch = replace(watch, role=Role.NONE, windows_over=0)
+    if not watch.reference_frozen:
+        await tx.references.drop_parts(watch.reference_id)
+        watch = replace(watch, collected=0)
+    await tx.watches.save(watch)
     await tx.disagreements.forget(watch.model_version_id)
     alert = await tx.alerts.live(watch.model_version_id)
     if alert is not None:
@@ -172,6 +183,11 @@ async def _know_early(tx: Transaction, made: Iterable[Made], *, route_revision: 
         if not watch.live:
             role = Role.CHAMPION if one.arm is Arm.CHAMPION else Role.CHALLENGER
             await tx.watches.save(replace(watch, role=role))
+
+
+def _measure(tx: Transaction, **outcomes: int) -> None:
+    for outcome, predictions in outcomes.items():
+        tx.after_commit(partial(metrics.PREDICTIONS.labels(outcome).inc, predictions))
 
 
 def _by_version(made: Sequence[Made]) -> list[list[Made]]:

@@ -29,6 +29,7 @@ class Knowledge:
     def __init__(self) -> None:
         self._references: _Newest[str, Reference] = _Newest(_REFERENCES)
         self._calibrations: _Newest[tuple[str, int, float], Calibration] = _Newest(_CALIBRATIONS)
+        self._calibrating = asyncio.Lock()
 
     async def reference(self, tx: Transaction, reference_id: str) -> Reference:
         """A frozen reference."""
@@ -38,16 +39,28 @@ class Knowledge:
             self._references.put(reference_id, known)
         return known
 
+    async def prepare(self, tx: Transaction, policy: Policy) -> None:
+        """Makes what the full windows of a project's versions need.
+
+        Called before the project's row is locked: thresholds take seconds, and others want the row.
+        """
+        for reference_id in await tx.watches.frozen(policy.project_id):
+            await self.calibration(
+                await self.reference(tx, reference_id), predictions=policy.window_predictions, policy=policy
+            )
+
     async def calibration(self, reference: Reference, *, predictions: int, policy: Policy) -> Calibration:
-        """Thresholds for windows of about so many predictions; made in a thread: it takes half a second."""
+        """Thresholds for windows of about so many predictions; made in a thread."""
         n = drift.grid(predictions)
-        alpha = window_alpha(policy, predictions=policy.window_predictions)
+        alpha = window_alpha(policy, predictions=n)
         key = (reference.reference_id, n, alpha)
-        known = self._calibrations.get(key)
-        if known is None:
-            generator = np.random.default_rng(seed("calibration", f"{reference.reference_id}/{n}"))
-            known = await asyncio.to_thread(drift.calibrate, reference, n=n, alpha=alpha, generator=generator)
-            self._calibrations.put(key, known)
+        if (known := self._calibrations.get(key)) is not None:
+            return known
+        async with self._calibrating:  # one at a time: all cores but one are for others
+            if (known := self._calibrations.get(key)) is None:
+                generator = np.random.default_rng(seed("calibration", f"{reference.reference_id}/{n}"))
+                known = await asyncio.to_thread(drift.calibrate, reference, n=n, alpha=alpha, generator=generator)
+                self._calibrations.put(key, known)
         return known
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from relearn_monitoring import metrics
@@ -14,26 +14,21 @@ from relearn_monitoring.domain.budget import Ledger, Purse, Stream
 from relearn_monitoring.domain.picks import Input, Pick
 from relearn_monitoring.domain.policy import Policy
 from relearn_monitoring.domain.sampling import alert_audit_rate, audit_rate, draw, expected_left
-from relearn_monitoring.domain.watches import Arm, Made, Monitored
+from relearn_monitoring.domain.watches import Made, Monitored
 from relearn_monitoring.store import Transaction
-
-AUDITED_ARMS = (Arm.CHAMPION, Arm.CANARY)
-"""Whose answers somebody saw; a shadow's are audited only when an alert asks about the shadow."""
 
 
 async def pay(tx: Transaction, policy: Policy, picks: Sequence[Pick], *, ledger: Ledger) -> list[Pick]:
     """Adds picks and reserves their labels, as far as the budget reaches; returns those that were added."""
-    affordable: list[Pick] = []
-    planned = ledger
-    for pick in picks:
-        if budget.left(planned, policy, stream=pick.stream, purse=pick.purse) > 0:
-            planned = budget.reserve(planned, stream=pick.stream, purse=pick.purse, labels=1)
-            affordable.append(pick)
-    added = await tx.picks.add(affordable)
+    affordable = budget.affordable(ledger, policy, [(pick.stream, pick.purse) for pick in picks])
+    added = await tx.picks.add([pick for pick, paid in zip(picks, affordable, strict=True) if paid])
+    if not added:
+        return []
     for pick in added:
         ledger = budget.reserve(ledger, stream=pick.stream, purse=pick.purse, labels=1)
-        metrics.PICKS.labels(pick.stream.value).inc()
+        tx.after_commit(metrics.PICKS.labels(pick.stream.value).inc)
     await tx.ledgers.save(policy.project_id, ledger)
+    tx.after_commit(tx.wakes.picked.set)
     return added
 
 
@@ -53,31 +48,37 @@ class Auditor:
     policy: Policy
     monitored: Monitored
     now: datetime
-    _asked: dict[str, _Asked] = field(default_factory=dict)
 
     async def audit(self, made: Sequence[Made], *, in_reference: set[str]) -> list[Pick]:
         """Picks among predictions that may be picked; nothing in a paused project."""
         if self.policy.paused or not made:
             return []
         ledger = await self.tx.ledgers.get(self.policy.project_id, self.now.date())
-        for alert in await self.tx.alerts.live_of_project(self.policy.project_id):
-            if alert.state is State.OPEN:
-                left = alert.audits_wanted - await self.tx.picks.asked(alert.alert_id, Stream.AUDIT)
-                left = min(left, budget.left(ledger, self.policy, stream=Stream.AUDIT, purse=Purse.RESERVE))
-                self._asked[alert.model_version_id] = _Asked(alert=alert, left=left)
-        everyday = audit_rate(
-            budget.left(ledger, self.policy, stream=Stream.AUDIT, purse=Purse.DAILY),
-            expected=expected_left(self.policy, self.now, yesterday=self.monitored.yesterday),
-        )
-        drawn = [
-            pick
-            for one in made
-            if (pick := self._draw(one, everyday=everyday, in_reference=one.prediction_id in in_reference))
-        ]
+        asked = await self._asked(ledger)
+        expected = expected_left(self.policy, self.now, yesterday=self.monitored.yesterday, today=self.monitored.today)
+        left = budget.left(ledger, self.policy, stream=Stream.AUDIT, purse=Purse.DAILY)
+        everyday = audit_rate(left, expected=expected)
+        drawn: list[Pick] = []
+        for one in made:
+            in_its = one.prediction_id in in_reference
+            pick = self._draw(one, asked.get(one.model_version_id), everyday=everyday, in_reference=in_its)
+            if pick is not None:
+                drawn.append(pick)
         return await pay(self.tx, self.policy, drawn, ledger=ledger)
 
-    def _draw(self, made: Made, *, everyday: float, in_reference: bool) -> Pick | None:
-        asked = self._asked.get(made.model_version_id)
+    async def _asked(self, ledger: Ledger) -> dict[str, _Asked]:
+        """What open alerts still want and can have, by version."""
+        can = budget.left(ledger, self.policy, stream=Stream.AUDIT, purse=Purse.RESERVE)
+        return {
+            alert.model_version_id: _Asked(
+                alert=alert,
+                left=min(can, alert.audits_wanted - await self.tx.picks.asked(alert.alert_id, Stream.AUDIT)),
+            )
+            for alert in await self.tx.alerts.live_of_project(self.policy.project_id)
+            if alert.state is State.OPEN
+        }
+
+    def _draw(self, made: Made, asked: _Asked | None, *, everyday: float, in_reference: bool) -> Pick | None:
         if asked and asked.left > 0 and made.predicted_at >= asked.alert.predicted_at:
             rate = alert_audit_rate(self.policy)
             if draw("audit", made.prediction_id) >= rate:
@@ -93,7 +94,7 @@ class Auditor:
                 reason=f"audit of the alert: drawn at random with probability {rate:.2g}",
                 alert=asked.alert,
             )
-        if made.arm not in AUDITED_ARMS or draw("audit", made.prediction_id) >= everyday:
+        if not made.auditable or draw("audit", made.prediction_id) >= everyday:
             return None
         return pick_of(
             made,
@@ -127,7 +128,7 @@ def pick_of(
         input=Input(sha256=made.sha256, content=made.content, input_key=made.input_key, group_key=made.group_key),
         stream=stream,
         purse=purse,
-        day=now.date(),
+        picked_at=now,
         probability=probability,
         reason=reason,
         predicted_label=made.predicted_label,

@@ -11,7 +11,8 @@ import numpy as np
 
 from relearn_monitoring import wire
 from relearn_monitoring.alerting import opened_event_id
-from relearn_monitoring.domain import budget, selection
+from relearn_monitoring.apart import apart
+from relearn_monitoring.domain import budget, rounds, selection
 from relearn_monitoring.domain.alerts import Alert
 from relearn_monitoring.domain.budget import Purse, Stream
 from relearn_monitoring.domain.picks import Pick
@@ -19,31 +20,41 @@ from relearn_monitoring.domain.policy import Policy
 from relearn_monitoring.domain.reference import Reference
 from relearn_monitoring.domain.sampling import seed
 from relearn_monitoring.domain.selection import Choice
-from relearn_monitoring.domain.watches import Role, Watch
+from relearn_monitoring.domain.watches import Watch
 from relearn_monitoring.knowledge import Knowledge
 from relearn_monitoring.picking import pay
 from relearn_monitoring.store import Transaction
 from relearn_monitoring.store.inputs import WaitingInput
 from relearn_runtime import Now, Store
 
-ROUND = 100
-"""Most inputs selected at once after an alert: people start with the first while more are collected."""
-
-_CANDIDATES_PER_PICK = 2
-_EVERYDAY_ROUND = 20
-_EVERYDAY_CANDIDATES = 100
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
-    """What is to be selected for one version now."""
+class _Need:
+    """Labels to be selected for the champion.
+
+    Attributes:
+        alert: the live one; then what has shifted is selected.
+        purse: the reserve pays what the alert asked for, the day's share the rest.
+    """
 
     watch: Watch
     alert: Alert | None
+    purse: Purse
     labels: int
+    overdue: bool
+
+    @property
+    def what_for(self) -> tuple[str, str, Purse]:
+        """Version, alert and purse."""
+        return self.watch.model_version_id, self.alert.alert_id if self.alert else "", self.purse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Offer:
+    """What there is to choose from."""
+
     candidates: list[WaitingInput]
     reference: Reference | None
-    overdue: bool
 
 
 async def select(store: Store[Transaction], knowledge: Knowledge, *, now: Now) -> None:
@@ -51,120 +62,110 @@ async def select(store: Store[Transaction], knowledge: Knowledge, *, now: Now) -
     async with store.transaction() as tx:
         projects = [wire.policy(project) for project in await tx.projects.all()]
     for policy in projects:
-        if policy.paused:
-            continue
+        with apart("select", project_id=policy.project_id):
+            await _select(store, policy, knowledge, now=now)
+
+
+async def _select(store: Store[Transaction], policy: Policy, knowledge: Knowledge, *, now: Now) -> None:
+    async with store.transaction() as tx:
+        if (need := await _need(tx, policy, now=now())) is None:
+            return
+        if (offer := await _offer(tx, need, knowledge)) is None:
+            return
+    # the arithmetic takes a while, so it happens outside of any transaction
+    choices = await asyncio.to_thread(_choose, need, offer)
+    if choices:
         async with store.transaction() as tx:
-            wanted = await _wanted(tx, policy, knowledge, now=now())
-        for one in wanted:
-            # the arithmetic takes a while, so it happens outside of any transaction
-            choices = await asyncio.to_thread(_choose, one)
-            if choices:
-                async with store.transaction() as tx:
-                    await _pick(tx, policy, one, choices, now=now())
+            await _pick(tx, need, choices, now=now())
 
 
-async def _wanted(tx: Transaction, policy: Policy, knowledge: Knowledge, *, now: datetime) -> list[_Wanted]:
-    wanted = []
-    for watch in await tx.watches.of_project(policy.project_id):
-        if watch.role is not Role.CHAMPION:
-            continue
-        alert = await tx.alerts.live(watch.model_version_id)
-        labels = await _labels(tx, policy, alert, now=now)
-        if labels <= 0:
-            continue
-        candidates = await tx.waiting.candidates(
-            watch.model_version_id, project_id=policy.project_id, since=alert.predicted_at if alert else None
-        )
-        reference = await knowledge.reference(tx, watch.reference_id) if watch.reference_frozen else None
-        overdue = alert is not None and (now - alert.opened_at).total_seconds() >= policy.window_after_s
-        wanted.append(
-            _Wanted(
-                watch=watch,
-                alert=alert,
-                labels=labels,
-                candidates=candidates,
-                reference=reference,
-                overdue=overdue,
-            )
-        )
-    return wanted
-
-
-async def _labels(tx: Transaction, policy: Policy, alert: Alert | None, *, now: datetime) -> int:
-    """How many labels may be selected now."""
+async def _need(tx: Transaction, policy: Policy, *, now: datetime) -> _Need | None:
+    """What is to be selected in a project, if anything."""
+    watch = await tx.watches.champion(policy.project_id)
+    monitored = await tx.monitored.find(policy.project_id)
+    if policy.paused or watch is None or monitored is None:
+        return None
     ledger = await tx.ledgers.get(policy.project_id, now.date())
+    alert = await tx.alerts.live(watch.model_version_id)
     if alert is not None:
         left = alert.selected_wanted - await tx.picks.asked(alert.alert_id, Stream.SELECTED)
-        return min(ROUND, left, budget.left(ledger, policy, stream=Stream.SELECTED, purse=Purse.RESERVE))
-    monitored = await tx.monitored.find(policy.project_id)
-    if monitored is None or monitored.day != now.date():
-        return 0
-    expected = policy.predictions_per_day if monitored.yesterday is None else monitored.yesterday
-    share = min(1.0, monitored.today / max(1, expected))
-    earned = int(budget.allowance(policy, stream=Stream.SELECTED, purse=Purse.DAILY) * share)
-    used = ledger.used(purse=Purse.DAILY, stream=Stream.SELECTED)
-    left = budget.left(ledger, policy, stream=Stream.SELECTED, purse=Purse.DAILY)
-    return min(_EVERYDAY_ROUND, earned - used, left)
+        labels = min(left, budget.left(ledger, policy, stream=Stream.SELECTED, purse=Purse.RESERVE))
+        if labels > 0:
+            overdue = (now - alert.opened_at).total_seconds() >= policy.window_after_s
+            return _Need(watch=watch, alert=alert, purse=Purse.RESERVE, labels=labels, overdue=overdue)
+    # an alert that has got all it asked for does not end the everyday: labels may still be missing
+    labels = rounds.everyday(policy, monitored.on(now.date()), ledger)
+    return _Need(watch=watch, alert=alert, purse=Purse.DAILY, labels=labels, overdue=False) if labels else None
 
 
-def _choose(wanted: _Wanted) -> list[tuple[WaitingInput, Choice]]:
+async def _offer(tx: Transaction, need: _Need, knowledge: Knowledge) -> _Offer | None:
+    """The candidates, or None while they are too few whatever they look like."""
+    of, project_id = need.watch.model_version_id, need.watch.project_id
+    since = need.alert.predicted_at if need.alert else None
+    few = rounds.CHOICE * min(need.labels, rounds.SMALLEST) if need.alert else rounds.EVERYDAY_CANDIDATES
+    if not need.overdue and await tx.waiting.count_candidates(of, project_id=project_id, since=since) < few:
+        return None
+    candidates = await tx.waiting.candidates(of, project_id=project_id, since=since, most=rounds.MOST_CANDIDATES)
+    frozen = need.watch.reference_frozen
+    return _Offer(
+        candidates=candidates, reference=await knowledge.reference(tx, need.watch.reference_id) if frozen else None
+    )
+
+
+def _choose(need: _Need, offer: _Offer) -> list[tuple[WaitingInput, Choice]]:
     """Picks among the candidates, or none while too few have come. Deterministic in what it is given."""
-    candidates = wanted.candidates
+    candidates = offer.candidates
     if not candidates or len({len(one.embedding) for one in candidates}) != 1:
         return []
     kept = selection.distinct(np.stack([one.embedding for one in candidates]), [one.input.sha256 for one in candidates])
     candidates = [candidates[index] for index in kept.tolist()]
     embeddings = np.stack([one.embedding for one in candidates])
-    generator = np.random.default_rng(seed("select", f"{wanted.watch.model_version_id}/{candidates[-1].prediction_id}"))
-    if wanted.alert is None:
-        if len(candidates) < _EVERYDAY_CANDIDATES:
+    generator = np.random.default_rng(seed("select", f"{need.watch.model_version_id}/{candidates[-1].prediction_id}"))
+    if need.alert is None:
+        if len(candidates) < rounds.EVERYDAY_CANDIDATES:
             return []
         probabilities = np.stack([one.probabilities for one in candidates])
-        choices = selection.everyday(probabilities, embeddings, k=wanted.labels, generator=generator)
+        choices = selection.everyday(probabilities, embeddings, k=need.labels, generator=generator)
     else:
-        before = wanted.reference.predictions.embeddings if wanted.reference else embeddings[:0]
+        before = offer.reference.predictions.embeddings if offer.reference else embeddings[:0]
         moved = selection.shifted(before, embeddings, generator=generator)
-        enough = _CANDIDATES_PER_PICK * wanted.labels
-        found = len(moved) if not embeddings.shape[1] or not len(before) else int((moved > 0.5).sum())
-        if found < enough and not wanted.overdue:
-            return []
-        choices = selection.after_alert(moved, embeddings, k=wanted.labels, generator=generator)
+        told_apart = bool(embeddings.shape[1] and len(before))
+        found = int((moved > selection.SHIFTED).sum()) if told_apart else len(moved)
+        labels = rounds.after_alert(wanted=need.labels, found=found, overdue=need.overdue)
+        choices = selection.after_alert(moved, embeddings, k=labels, generator=generator)
     return [(candidates[choice.index], choice) for choice in choices]
 
 
 async def _pick(
-    tx: Transaction,
-    policy: Policy,
-    wanted: _Wanted,
-    choices: Sequence[tuple[WaitingInput, Choice]],
-    *,
-    now: datetime,
+    tx: Transaction, chosen_for: _Need, choices: Sequence[tuple[WaitingInput, Choice]], *, now: datetime
 ) -> None:
-    """Reserves and adds the picks, if things still stand as they did when they were chosen."""
+    """Reserves and adds the picks, as far as things stand as they did when they were chosen."""
+    policy = wire.policy(await tx.projects.get(chosen_for.watch.project_id))
     await tx.monitored.lock(policy.project_id, now=now)
-    alert = await tx.alerts.live(wanted.watch.model_version_id)
-    if (alert.alert_id if alert else None) != (wanted.alert.alert_id if wanted.alert else None):
+    need = await _need(tx, policy, now=now)
+    if need is None or need.what_for != chosen_for.what_for:
         return
-    labels = min(len(choices), await _labels(tx, policy, alert, now=now))
-    inputs = await tx.waiting.named([one.prediction_id for one, _ in choices[: max(0, labels)]])
+    first = choices[: need.labels]
+    inputs = await tx.waiting.named([one.prediction_id for one, _ in first])
     picks = [
-        _pick_of(inputs[one.prediction_id], choice, policy=policy, alert=alert, now=now)
-        for one, choice in choices[: max(0, labels)]
+        _pick_of(inputs[one.prediction_id], choice, policy=policy, need=need, now=now)
+        for one, choice in first
         if one.prediction_id in inputs
     ]
     await pay(tx, policy, picks, ledger=await tx.ledgers.get(policy.project_id, now.date()))
 
 
-def _pick_of(waiting: WaitingInput, choice: Choice, *, policy: Policy, alert: Alert | None, now: datetime) -> Pick:
-    opened = (opened_event_id(alert.alert_id),) if alert else ()
+def _pick_of(waiting: WaitingInput, choice: Choice, *, policy: Policy, need: _Need, now: datetime) -> Pick:
+    asked_by = need.alert if need.purse is Purse.RESERVE else None
+    opened = (opened_event_id(asked_by.alert_id),) if asked_by else ()
     return Pick(
         project_id=policy.project_id,
         prediction_id=waiting.prediction_id,
         model_version_id=waiting.model_version_id,
         input=waiting.input,
         stream=Stream.SELECTED,
-        purse=Purse.RESERVE if alert else Purse.DAILY,
-        day=now.date(),
+        purse=need.purse,
+        picked_at=now,
         probability=choice.probability,
         reason=_why(choice),
         predicted_label=waiting.predicted_label,
@@ -173,13 +174,13 @@ def _pick_of(waiting: WaitingInput, choice: Choice, *, policy: Policy, alert: Al
         project_revision=policy.revision,
         causes=(waiting.event_id, *opened),
         traceparent=waiting.traceparent,
-        alert_id=alert.alert_id if alert else "",
+        alert_id=asked_by.alert_id if asked_by else "",
     )
 
 
 def _why(choice: Choice) -> str:
     if choice.shifted is None:
         return f"undecided; stands for {choice.cluster} alike"
-    if choice.shifted > 0.5:
+    if choice.shifted > selection.SHIFTED:
         return f"unlike the reference (probability {choice.shifted:.2f}); typical of {choice.cluster} alike"
     return f"drawn at random: not enough has shifted (probability {choice.shifted:.2f})"

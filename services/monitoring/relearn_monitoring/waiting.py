@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from relearn_monitoring import wire
 from relearn_monitoring.domain import budget
 from relearn_monitoring.domain.alerts import Alert, State
@@ -42,14 +44,19 @@ async def _version(tx: Transaction, watch: Watch, policy: Policy) -> list[Waitin
     alert = await tx.alerts.live(watch.model_version_id)
     if alert is None:
         return [Waiting(stage="drift", waits_for=f"a change in the predictions of {watch.model_version_id}: none seen")]
-    return [await _alert(tx, alert)]
+    return [await _alert(tx, alert, policy)]
 
 
-async def _alert(tx: Transaction, alert: Alert) -> Waiting:
+async def _alert(tx: Transaction, alert: Alert, policy: Policy) -> Waiting:
     settled = len(await tx.audits.of_alert(alert.alert_id))
     asked = await tx.picks.asked(alert.alert_id, Stream.AUDIT)
     selected = await tx.picks.asked(alert.alert_id, Stream.SELECTED)
     bought = f"{asked} of {alert.audits_wanted} audits asked, {selected} of {alert.selected_wanted} selected"
+    if selected < alert.selected_wanted:
+        of, since = alert.model_version_id, alert.predicted_at
+        seen = await tx.waiting.count_candidates(of, project_id=alert.project_id, since=since)
+        anyhow = alert.opened_at + timedelta(seconds=policy.window_after_s)
+        bought += f" from the shifted ones of {seen} new inputs, from all of them at {anyhow:%H:%M:%S} UTC"
     if alert.state is State.OPEN:
         text = f"{settled} of {alert.audits_wanted} audits settled on {alert.model_version_id}; {bought}"
         progress = settled / alert.audits_wanted if alert.audits_wanted else None

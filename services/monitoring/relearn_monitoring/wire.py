@@ -155,6 +155,7 @@ def flag(pick: Pick, *, sample_id: str, now: datetime) -> flag_pb2.Flag:
         project_revision=pick.project_revision,
         predict_time=timestamp(pick.predicted_at),
         flag_time=timestamp(now),
+        pick_time=timestamp(pick.picked_at),
     )
     if pick.against is not None:
         message.disagreement.CopyFrom(_disagreement(pick, pick.against))
@@ -180,6 +181,8 @@ def alert(alert: Alert) -> alert_pb2.Alert:
         open_time=timestamp(alert.opened_at),
         update_time=timestamp(alert.updated_at),
         prediction_id=alert.prediction_id,
+        window_id=alert.window_id,
+        label_id=alert.label_id,
     )
 
 

@@ -47,7 +47,8 @@ class Alert:
 
     Attributes:
         predictions: of the version since its reference was frozen, when it opened.
-        prediction_id, predicted_at: the prediction at which it opened.
+        prediction_id, window_id, label_id: what it opened at; one of them.
+        predicted_at: from when on predictions are its business.
         limit: accuracy below which the version is harmed: the reference's lower bound less the margin.
         audits_wanted, selected_wanted: labels it asks for.
     """
@@ -62,6 +63,8 @@ class Alert:
     threshold: float
     predictions: int
     prediction_id: str
+    window_id: str
+    label_id: str
     predicted_at: datetime
     reason: str
     project_revision: int

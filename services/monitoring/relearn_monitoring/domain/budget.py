@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -64,6 +64,16 @@ def left(ledger: Ledger, policy: Policy, *, stream: Stream, purse: Purse) -> int
     used = ledger.used(purse=purse, stream=None if purse is Purse.RESERVE else stream)
     total = ledger.used(purse=Purse.DAILY) + ledger.used(purse=Purse.RESERVE)
     return max(0, min(allowance(policy, stream=stream, purse=purse) - used, policy.labels_per_day - total))
+
+
+def affordable(ledger: Ledger, policy: Policy, wishes: Sequence[tuple[Stream, Purse]]) -> list[bool]:
+    """Whether each of these labels can be bought, the earlier ones first."""
+    can = []
+    for stream, purse in wishes:
+        can.append(left(ledger, policy, stream=stream, purse=purse) > 0)
+        if can[-1]:
+            ledger = reserve(ledger, stream=stream, purse=purse, labels=1)
+    return can
 
 
 def reserve(ledger: Ledger, *, stream: Stream, purse: Purse, labels: int) -> Ledger:

@@ -14,6 +14,9 @@ from relearn_monitoring.domain.profile import Profile
 from relearn_monitoring.domain.reference import Reference, observe, signals
 
 RESAMPLES = 200
+MOST_CALIBRATED = 2048
+"""Larger windows have the thresholds of this many predictions: calibrating takes a millisecond a prediction."""
+
 _MIN_LABEL = 5
 
 
@@ -47,11 +50,12 @@ class DriftScore:
 
 
 def grid(n: int) -> int:
-    """The calibrated window size that serves n predictions: the next power of the square root of 2 from below.
+    """The calibrated window size that serves n predictions: the next power of the square root of 2 from below, at most
+    MOST_CALIBRATED.
 
     A smaller window scatters more, so its thresholds are on the safe side.
     """
-    return int(2 ** (np.floor(2 * np.log2(max(1, n)) + 1e-9) / 2))
+    return min(MOST_CALIBRATED, int(2 ** (np.floor(2 * np.log2(max(1, n)) + 1e-9) / 2)))
 
 
 def calibrate(reference: Reference, *, n: int, alpha: float, generator: np.random.Generator) -> Calibration:
@@ -68,7 +72,7 @@ def calibrate(reference: Reference, *, n: int, alpha: float, generator: np.rando
     for _ in range(RESAMPLES):
         rows = generator.integers(len(calibrating), size=n)
         drawn.append(profiles.profile_of(observe(reference, calibrating[rows]), reference))
-    distances = np.stack([_label_distances(reference, drawn_profile) for drawn_profile in drawn])
+    distances = np.stack([_label_distances(reference, drawn_profile, n=n) for drawn_profile in drawn])
     enough = (~np.isnan(distances)).sum(axis=0) >= RESAMPLES // 2
     known_distances = np.where(enough, distances, np.nan)
     means, deviations = np.full(len(enough), np.nan), np.full(len(enough), np.nan)
@@ -102,15 +106,19 @@ def _values(reference: Reference, window: Profile, calibration: Calibration) -> 
     by_name = dict(zip(signals(reference), moved.tolist(), strict=True))
     values = {"confidence": by_name["confidence"]}
     if reference.components:
-        standardised = (_label_distances(reference, window) - calibration.label_means) / calibration.label_deviations
+        distances = _label_distances(reference, window, n=calibration.n)
+        standardised = (distances - calibration.label_means) / calibration.label_deviations
         values["frechet"] = float(np.nanmax(standardised)) if (~np.isnan(standardised)).any() else 0.0
     values["outputs"] = max(value for name, value in by_name.items() if name.startswith("output-"))
     values["label-mix"] = float(np.abs(window.labels / max(1, window.n) - reference.label_shares).sum() / 2)
     return values | {name: by_name[name] for name in STATISTICS}
 
 
-def _label_distances(reference: Reference, window: Profile) -> FloatArray:
-    """[c] n_label times the Fréchet distance of each predicted label; NaN with fewer than 5 predictions."""
+def _label_distances(reference: Reference, window: Profile, *, n: int) -> FloatArray:
+    """[c] n_label times the Fréchet distance of each predicted label; NaN with fewer than 5 predictions.
+
+    A larger window counts as one of n predictions: what the reference itself is off by must not grow with the window.
+    """
     means, covariances = profiles.gaussians(window)
     distances = np.full(reference.classes, np.nan)
     many = window.labels >= _MIN_LABEL
@@ -121,7 +129,7 @@ def _label_distances(reference: Reference, window: Profile) -> FloatArray:
             other_mean=reference.class_means[many],
             other_root=reference.roots[many],
         )
-        distances[many] = window.labels[many] * apart
+        distances[many] = window.labels[many] * min(1.0, n / window.n) * apart
     return distances
 
 

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from relearn_monitoring.domain.policy import Policy
 
 _DAY_S = 86_400.0
+_SHORTEST_SHARE = 60 / _DAY_S  # a burst in the first seconds of a day is no rate yet
 
 
 def draw(purpose: str, identity: str) -> float:
@@ -27,9 +28,13 @@ def share_of_day_left(now: datetime) -> float:
     return (midnight - now).total_seconds() / _DAY_S
 
 
-def expected_left(policy: Policy, now: datetime, *, yesterday: int | None) -> float:
-    """Predictions expected until midnight UTC: at yesterday's rate, at the policy's where there was none."""
-    return (policy.predictions_per_day if yesterday is None else yesterday) * share_of_day_left(now)
+def expected_left(policy: Policy, now: datetime, *, yesterday: int | None, today: int) -> float:
+    """Predictions expected until midnight UTC: at yesterday's rate, or today's so far where that is higher; at the
+    policy's where there was no day before."""
+    left = share_of_day_left(now)
+    if yesterday is None:
+        return policy.predictions_per_day * left
+    return max(yesterday, today / max(1 - left, _SHORTEST_SHARE)) * left
 
 
 def audit_rate(labels_left: int, *, expected: float) -> float:

@@ -29,6 +29,7 @@ class Comparison:
         picked: disagreements on their way to a flag, or flagged.
         asked: flagged.
         wanted: asked for by the gate so far.
+        wanted_by: id of the event by which it asked for more than at first; empty before.
         revision: raised with each report.
         reported_pairs: pairs in the last report.
     """
@@ -37,6 +38,7 @@ class Comparison:
     champion: str
     challenger: str
     wanted: int
+    wanted_by: str = ""
     pairs: int = 0
     disagreements: int = 0
     picked: int = 0
@@ -74,9 +76,10 @@ def stop_reason(comparison: Comparison, policy: Policy, *, budget_left: int) -> 
     return StopReason.BUDGET if starved else StopReason.NONE
 
 
-def wants_more(comparison: Comparison, *, looks: int, per_look: int) -> Comparison:
-    """After a look that decided nothing: as many again. Looking twice at the same look changes nothing."""
-    return replace(comparison, wanted=max(comparison.wanted, per_look * (looks + 1)))
+def wants_more(comparison: Comparison, *, looks: int, per_look: int, by: str) -> Comparison:
+    """After a look that decided nothing, told by an event: as many again. The same look twice changes nothing."""
+    wanted = per_look * (looks + 1)
+    return replace(comparison, wanted=wanted, wanted_by=by) if wanted > comparison.wanted else comparison
 
 
 def due(before: Comparison, after: Comparison) -> bool:

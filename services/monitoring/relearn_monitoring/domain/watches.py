@@ -23,6 +23,10 @@ class Arm(StrEnum):
     PINNED = "pinned"
 
 
+AUDITED_ARMS = (Arm.CHAMPION, Arm.CANARY)
+"""Whose answers somebody saw; a shadow's are audited only when an alert asks about the shadow."""
+
+
 class Role(StrEnum):
     """What a version is in the route; NONE when it is not in it."""
 
@@ -68,13 +72,20 @@ class Made:
         """Whether its encoded input can be had, so that a person can look at it."""
         return bool(self.sha256) and (self.content is not None or bool(self.input_key))
 
+    @property
+    def auditable(self) -> bool:
+        """Whether it may be drawn as an everyday audit."""
+        return self.pickable and self.arm in AUDITED_ARMS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Monitored:
     """One project under watch.
 
     Attributes:
-        predictions: counted in all. today: on `day`. yesterday: on the whole day before, None when there was none.
+        predictions: counted in all.
+        today: those on `day` that may be audited.
+        yesterday: the same on the last whole day that had any; None when there was none.
         route_revision: of the newest route known, 0 before the first.
     """
 
@@ -89,22 +100,20 @@ class Monitored:
     first_day: date
 
     def on(self, day: date) -> Monitored:
-        """As it is on this day or later: a day that ended becomes yesterday, unless it had begun without us."""
+        """As it is on this day or later: a day that ended becomes yesterday, unless it had begun without us or was
+        quiet: a day without traffic says nothing about the next one with it."""
         if day <= self.day:
             return self
-        if day == self.day + timedelta(days=1) and self.day != self.first_day:
-            whole: int | None = self.today
-        else:
-            whole = self.yesterday
-        return replace(self, day=day, today=0, yesterday=whole)
+        whole = day == self.day + timedelta(days=1) and self.day != self.first_day and self.today > 0
+        return replace(self, day=day, today=0, yesterday=self.today if whole else self.yesterday)
 
-    def refused(self) -> Monitored:
-        """With one more input that datasets refused."""
-        return replace(self, refused_inputs=self.refused_inputs + 1)
+    def refused(self, inputs: int) -> Monitored:
+        """With so many more inputs that datasets refused."""
+        return replace(self, refused_inputs=self.refused_inputs + inputs)
 
-    def counted(self, predictions: int) -> Monitored:
-        """With so many more predictions."""
-        return replace(self, predictions=self.predictions + predictions, today=self.today + predictions)
+    def counted(self, predictions: int, *, auditable: int) -> Monitored:
+        """With so many more predictions, and those among them that may be audited."""
+        return replace(self, predictions=self.predictions + predictions, today=self.today + auditable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +148,7 @@ class Watch:
     @property
     def reference_id(self) -> str:
         """Of the reference that is collected or frozen."""
-        return f"{self.model_version_id}/reference/{self.reference_number}"
+        return reference_id(self.model_version_id, self.reference_number)
 
     @property
     def live(self) -> bool:
@@ -159,8 +168,13 @@ class Watch:
         )
 
 
+def reference_id(model_version_id: str, number: int) -> str:
+    """Names a reference: a version's first, second and so on."""
+    return f"{model_version_id}/reference/{number}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Baseline:
+class ReferenceQuality:
     """How good the version was: estimate and lower bound, and what says so."""
 
     accuracy: float
@@ -168,15 +182,16 @@ class Baseline:
     source: str
 
 
-def baseline(watch: Watch, reference_audits: list[Audit], reference: Reference | None) -> Baseline:
+def reference_quality(watch: Watch, reference_audits: list[Audit], reference: Reference | None) -> ReferenceQuality:
     """The quality that harm is measured against: audits of the reference's own predictions, if there are enough;
     else the training run's validation; else the mean calibrated confidence of the reference, an estimate only."""
     audited = quality(reference_audits)
     if audited is not None and audited.audits >= MIN_REFERENCE_AUDITS:
-        return Baseline(accuracy=audited.accuracy, lower=audited.lower, source="audits of the reference")
+        return ReferenceQuality(accuracy=audited.accuracy, lower=audited.lower, source="audits of the reference")
     if watch.validated is not None:
-        return Baseline(accuracy=watch.validated.accuracy, lower=watch.validated.lower, source="validation")
+        validated = watch.validated
+        return ReferenceQuality(accuracy=validated.accuracy, lower=validated.lower, source="validation")
     if reference is not None:
         estimate = float(reference.predictions.confidence.mean())
-        return Baseline(accuracy=estimate, lower=estimate, source="estimated from confidence")
-    return Baseline(accuracy=1.0, lower=0.0, source="nothing known")
+        return ReferenceQuality(accuracy=estimate, lower=estimate, source="estimated from confidence")
+    return ReferenceQuality(accuracy=1.0, lower=0.0, source="nothing known")

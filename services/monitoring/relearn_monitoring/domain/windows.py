@@ -18,7 +18,13 @@ OVER_IN_A_ROW = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenWindow:
-    """A window that still grows. `start_at` and `end_at` are times of predictions, `opened_at` is ours."""
+    """A window that still grows.
+
+    Attributes:
+        start_at, end_at: times of predictions.
+        opened_at: our time.
+        last_event_id: of the event that told its last prediction.
+    """
 
     model_version_id: str
     project_id: str
@@ -27,6 +33,7 @@ class OpenWindow:
     start_at: datetime
     end_at: datetime
     opened_at: datetime
+    last_event_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,5 @@
 """The tables of monitoring and one repository for each thing it keeps."""
 
-from relearn_monitoring.store.transaction import Transaction
+from relearn_monitoring.store.transaction import Transaction, Wakes
 
-__all__ = ["Transaction"]
+__all__ = ["Transaction", "Wakes"]

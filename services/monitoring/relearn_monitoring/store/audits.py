@@ -19,28 +19,29 @@ _MOST = 5000  # the newest audits of a version are enough for any number shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuditPick:
-    """An audit that was flagged, as far as its settlement needs it."""
+class FlaggedPick:
+    """A pick that was flagged, as far as its settlement needs it."""
 
     flag_id: str
     project_id: str
     model_version_id: str
+    stream: Stream
     predicted_label: str
     settled_revision: int
 
 
 class Audits:
-    """The settled part of the picks of the audit stream."""
+    """What people said about picks; all but `flagged` and `settle` is about the audit stream."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def flagged(self, flag_ids: Sequence[str]) -> list[AuditPick]:
-        """Those of these flags that are audits, locked."""
-        columns = [picks.c[name] for name in AuditPick.__dataclass_fields__]
-        where = (picks.c.flag_id.in_(flag_ids), picks.c.stream == Stream.AUDIT.value)
-        query = sa.select(*columns).where(*where).order_by(picks.c.flag_id).with_for_update()
-        return [AuditPick(**row._mapping) for row in await self._connection.execute(query)]
+    async def flagged(self, flag_ids: Sequence[str]) -> list[FlaggedPick]:
+        """The picks of these flags, locked."""
+        columns = [picks.c[name] for name in FlaggedPick.__dataclass_fields__]
+        query = sa.select(*columns).where(picks.c.flag_id.in_(flag_ids)).order_by(picks.c.flag_id).with_for_update()
+        rows = await self._connection.execute(query)
+        return [FlaggedPick(**dict(row._mapping) | {"stream": Stream(row.stream)}) for row in rows]
 
     async def settle(self, flag_id: str, *, correct: bool | None, label_id: str, revision: int) -> None:
         """Notes what people said; a later word replaces the outcome, never the place in the order."""
@@ -75,6 +76,11 @@ class Audits:
         during = picks.c.predicted_at.between(start, end)
         outcomes = await self._outcomes(picks.c.model_version_id == model_version_id, during)
         return [outcome.audit for outcome in outcomes if outcome.audit]
+
+    async def leave_reference(self, model_version_id: str) -> None:
+        """Its reference is given up: its audits say nothing about the next one."""
+        own = (picks.c.model_version_id == model_version_id, picks.c.in_reference)
+        await self._connection.execute(sa.update(picks).where(*own).values(in_reference=False))
 
     async def latest(self, model_version_id: str) -> int:
         """Place of the audit of a version that was settled last; 0 before the first."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relearn_monitoring.domain.picks import Input
@@ -74,23 +74,23 @@ class Disagreements:
         """Keeps them; a sample counts once for a pair."""
         if new:
             rows = [_values(disagreement) for disagreement in new]
-            await self._connection.execute(insert(disagreements).values(rows).on_conflict_do_nothing())
+            await self._connection.execute(insert(disagreements).on_conflict_do_nothing(), rows)
 
-    async def waiting(self, comparison: Comparison) -> int:
-        """How many were kept and not picked."""
-        query = sa.select(sa.func.count()).where(*_of(comparison), sa.not_(disagreements.c.picked))
-        return int((await self._connection.execute(query)).scalar_one())
+    async def take(self, comparison: Comparison, *, most: int) -> tuple[list[Disagreement], float]:
+        """Those of the lowest priority that were not picked, picked now, and the probability of each to be among them.
 
-    async def take(self, comparison: Comparison, *, most: int) -> list[Disagreement]:
-        """Those of the lowest priority that were not picked, picked now."""
+        That is the priority of the first one left out, 1 without one: whatever was below it would have been taken.
+
+        Source: Cohen and Kaplan (2007), "Summarizing data using bottom-k sketches": rank conditioning.
+        """
         unpicked = sa.select(disagreements).where(*_of(comparison), sa.not_(disagreements.c.picked))
-        rows = (await self._connection.execute(unpicked.order_by(disagreements.c.priority).limit(most))).all()
-        taken = [_disagreement(row) for row in rows]
+        rows = (await self._connection.execute(unpicked.order_by(disagreements.c.priority).limit(most + 1))).all()
+        taken = [_disagreement(row) for row in rows[:most]]
         if taken:
-            these = disagreements.c.sha256.in_([one.input.sha256 for one in taken])
+            these = disagreements.c.sha256 == sa.any_(sa.literal([one.input.sha256 for one in taken], ARRAY(sa.Text)))
             done = sa.update(disagreements).where(*_of(comparison), these).values(picked=True, content=None)
             await self._connection.execute(done)
-        return taken
+        return taken, float(rows[most].priority) if len(rows) > most else 1.0
 
     async def trim(self, comparison: Comparison, *, keep: int) -> None:
         """Forgets all that were not picked but those of the lowest priority."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relearn_monitoring.domain.picks import Input
@@ -103,12 +104,12 @@ class RecentPredictions:
             .join_from(shadow, champion, champion.c.prediction_id == shadow.c.awaits)
             .where(shadow.c.awaits != "", shadow.c.project_id == project_id, champion.c.project_id == project_id)
             .where(champion.c.arm == Arm.CHAMPION.value, shadow.c.arm == Arm.SHADOW.value)
-            .where(sa.or_(shadow.c.prediction_id.in_(ids), shadow.c.awaits.in_(ids)))
+            .where(sa.or_(shadow.c.prediction_id == _any(ids), shadow.c.awaits == _any(ids)))
             .order_by(champion.c.sequence)
         )
         met = [Met(**row._mapping) for row in await self._connection.execute(query)]
         if met:
-            found = recent_predictions.c.prediction_id.in_([pair.challenger_prediction_id for pair in met])
+            found = recent_predictions.c.prediction_id == _any([pair.challenger_prediction_id for pair in met])
             await self._connection.execute(sa.update(recent_predictions).where(found).values(awaits=""))
         return met
 
@@ -149,22 +150,36 @@ class WaitingInputs:
 
     async def named(self, prediction_ids: Sequence[str]) -> dict[str, WaitingInput]:
         """Those of these that still wait."""
-        query = sa.select(waiting_inputs).where(waiting_inputs.c.prediction_id.in_(prediction_ids))
+        query = sa.select(waiting_inputs).where(waiting_inputs.c.prediction_id == _any(prediction_ids))
         return {row.prediction_id: _waiting(row) for row in await self._connection.execute(query)}
 
-    async def candidates(self, model_version_id: str, *, project_id: str, since: datetime | None) -> list[WaitingInput]:
-        """Inputs of a version made since a time whose sample was never picked, oldest first; without their bytes."""
-        taken = sa.exists().where(picks.c.project_id == project_id, picks.c.sha256 == waiting_inputs.c.sha256)
-        where = [
-            waiting_inputs.c.project_id == project_id,
-            waiting_inputs.c.model_version_id == model_version_id,
-            sa.not_(taken),
-        ]
-        if since is not None:
-            where.append(waiting_inputs.c.predicted_at >= since)
+    async def candidates(
+        self, model_version_id: str, *, project_id: str, since: datetime | None, most: int
+    ) -> list[WaitingInput]:
+        """The newest inputs of a version made since a time whose sample was never picked, oldest first; without their
+        bytes."""
         columns = [column for column in waiting_inputs.c if column.name != "content"]
-        query = sa.select(*columns, sa.null().label("content")).where(*where).order_by(waiting_inputs.c.sequence)
-        return [_waiting(row) for row in await self._connection.execute(query)]
+        query = sa.select(*columns, sa.null().label("content"))
+        newest = query.where(*_candidates(model_version_id, project_id=project_id, since=since))
+        rows = await self._connection.execute(newest.order_by(waiting_inputs.c.sequence.desc()).limit(most))
+        return [_waiting(row) for row in reversed(rows.all())]
+
+    async def count_candidates(self, model_version_id: str, *, project_id: str, since: datetime | None) -> int:
+        """How many `candidates` there are."""
+        query = sa.select(sa.func.count()).select_from(waiting_inputs)
+        counted = query.where(*_candidates(model_version_id, project_id=project_id, since=since))
+        return int((await self._connection.execute(counted)).scalar_one())
+
+
+def _candidates(model_version_id: str, *, project_id: str, since: datetime | None) -> list[sa.ColumnElement[bool]]:
+    taken = sa.exists().where(picks.c.project_id == project_id, picks.c.sha256 == waiting_inputs.c.sha256)
+    own = (waiting_inputs.c.project_id == project_id, waiting_inputs.c.model_version_id == model_version_id)
+    return [*own, sa.not_(taken), *([] if since is None else [waiting_inputs.c.predicted_at >= since])]
+
+
+def _any(values: Sequence[str]) -> sa.CollectionAggregate[Any]:
+    """One parameter however many there are, so that the statement is always the same one."""
+    return sa.any_(sa.literal(list(values), ARRAY(sa.Text)))
 
 
 def _waiting(row: Any) -> WaitingInput:

@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relearn_monitoring.domain.budget import Entry, Ledger, Purse, Stream
-from relearn_monitoring.domain.picks import Against, Input, Pick
+from relearn_monitoring.domain.picks import Against, Input, Pick, State
 from relearn_monitoring.store.tables import ledger, picks
 
 _CLAIM = sa.text(
-    """update picks set leased_until = :until, attempts = attempts + 1 where flag_id in (
+    f"""update picks set leased_until = :until, attempts = attempts + 1 where flag_id in (
          select flag_id from picks
-         where state = 'picked' and (leased_until is null or leased_until < :now) and project_id <> all(:paused)
-         order by sequence limit :most for update skip locked)
-       returning *"""
+         where state = '{State.PICKED}' and (leased_until is null or leased_until < :now)
+           and project_id <> all(:paused)
+         order by array_position(cast(:urgency as text[]), stream), sequence limit :most for update skip locked)
+       returning *"""  # noqa: S608 - our own word
+)
+_URGENCY = (Stream.AUDIT, Stream.DISAGREEMENT, Stream.SELECTED)
+"""Few and waited for first: what is known, then what a rollout waits for, then what a study has time for."""
+
+_FLAGGED = sa.text(
+    f"""update picks set state = '{State.FLAGGED}', flagged_at = :now, content = null, number = flagged.number
+       from unnest(cast(:ids as text[]), cast(:numbers as integer[])) as flagged (flag_id, number)
+       where picks.flag_id = flagged.flag_id"""  # noqa: S608
+)
+_REFUSED = sa.text(
+    f"""update picks set state = '{State.REFUSED}', content = null, refused_reason = refused.reason
+       from unnest(cast(:ids as text[]), cast(:reasons as text[])) as refused (flag_id, reason)
+       where picks.flag_id = refused.flag_id"""  # noqa: S608
+)
+_POSTPONED = sa.text(
+    """update picks set leased_until = postponed.until
+       from unnest(cast(:ids as text[]), cast(:times as timestamptz[])) as postponed (flag_id, until)
+       where picks.flag_id = postponed.flag_id"""
 )
 
 
@@ -42,45 +61,53 @@ class Picks:
         """Adds them; returns those that were not picked before in their stream."""
         if not new:
             return []
-        rows = [_values(pick) for pick in {pick.flag_id: pick for pick in new}.values()]
-        query = insert(picks).values(rows).on_conflict_do_nothing().returning(picks.c.flag_id)
-        added = set((await self._connection.execute(query)).scalars())
-        return [pick for pick in {pick.flag_id: pick for pick in new}.values() if pick.flag_id in added]
+        first = list({pick.flag_id: pick for pick in new}.values())
+        query = insert(picks).on_conflict_do_nothing().returning(picks.c.flag_id)
+        added = set((await self._connection.execute(query, [_values(pick) for pick in first])).scalars())
+        return [pick for pick in first if pick.flag_id in added]
 
     async def claim(self, *, now: datetime, until: datetime, paused: Sequence[str], most: int) -> list[Claimed]:
-        """Leases the oldest picks that nobody is putting."""
-        values = {"now": now, "until": until, "paused": list(paused), "most": most}
+        """Leases picks that nobody is putting: the most urgent stream first, then the oldest."""
+        urgency = [stream.value for stream in _URGENCY]
+        values = {"now": now, "until": until, "paused": list(paused), "most": most, "urgency": urgency}
         rows = (await self._connection.execute(_CLAIM, values)).all()
         return [Claimed(pick=_pick(row), attempts=row.attempts) for row in sorted(rows, key=lambda row: row.sequence)]
 
-    async def postpone(self, flag_id: str, *, until: datetime) -> None:
-        """Nobody tries it again before this time."""
-        where = (picks.c.flag_id == flag_id, picks.c.state == "picked")
-        await self._connection.execute(sa.update(picks).where(*where).values(leased_until=until))
+    async def still_picked(self, flag_ids: Sequence[str]) -> set[str]:
+        """Locks those of these that were neither flagged nor refused."""
+        these = picks.c.flag_id == sa.any_(sa.literal(list(flag_ids), ARRAY(sa.Text)))
+        query = sa.select(picks.c.flag_id).where(these, picks.c.state == State.PICKED.value)
+        locked = query.order_by(picks.c.flag_id).with_for_update()
+        return set((await self._connection.execute(locked)).scalars())
 
-    async def is_picked(self, flag_id: str) -> bool:
-        """Locks it; False when it was flagged or refused already."""
-        query = sa.select(picks.c.state).where(picks.c.flag_id == flag_id).with_for_update()
-        return (await self._connection.execute(query)).scalar_one_or_none() == "picked"
+    async def flagged(self, done: Sequence[Pick], *, now: datetime) -> None:
+        """They are flags now; their bytes are datasets' business from here on."""
+        if done:
+            numbers = [pick.against.number if pick.against else 0 for pick in done]
+            values = {"ids": [pick.flag_id for pick in done], "numbers": numbers, "now": now}
+            await self._connection.execute(_FLAGGED, values)
 
-    async def flagged(self, flag_id: str, *, number: int, now: datetime) -> None:
-        """It is a flag now; its bytes are datasets' business from here on."""
-        done = {"state": "flagged", "number": number, "flagged_at": now, "content": None}
-        await self._connection.execute(sa.update(picks).where(picks.c.flag_id == flag_id).values(**done))
+    async def refused(self, reasons: Mapping[str, str]) -> None:
+        """They will never be flags, and why, by flag id."""
+        if reasons:
+            await self._connection.execute(_REFUSED, {"ids": list(reasons), "reasons": list(reasons.values())})
 
-    async def refused(self, flag_id: str, *, reason: str) -> None:
-        """It will never be a flag."""
-        done = {"state": "refused", "refused_reason": reason, "content": None}
-        await self._connection.execute(sa.update(picks).where(picks.c.flag_id == flag_id).values(**done))
+    async def postponed(self, until: Mapping[str, datetime]) -> None:
+        """Nobody tries them again before these times, by flag id."""
+        if until:
+            await self._connection.execute(_POSTPONED, {"ids": list(until), "times": list(until.values())})
 
     async def asked(self, alert_id: str, stream: Stream) -> int:
-        """Picks for an alert that were not refused."""
-        where = (picks.c.alert_id == alert_id, picks.c.stream == stream.value, picks.c.state != "refused")
+        """Labels that an alert has asked for: picks that were not refused, and, of those to learn from, whose people
+        did not end without a label."""
+        where = [picks.c.alert_id == alert_id, picks.c.stream == stream.value, picks.c.state != State.REFUSED.value]
+        if stream is Stream.SELECTED:
+            where.append(sa.or_(picks.c.settled.is_(None), picks.c.label_id != ""))
         return int((await self._connection.execute(sa.select(sa.func.count()).where(*where))).scalar_one())
 
     async def on_the_way(self, project_id: str) -> int:
         """Picks that are no flags yet."""
-        where = (picks.c.project_id == project_id, picks.c.state == "picked")
+        where = (picks.c.project_id == project_id, picks.c.state == State.PICKED.value)
         return int((await self._connection.execute(sa.select(sa.func.count()).where(*where))).scalar_one())
 
 
@@ -131,7 +158,7 @@ def _values(pick: Pick) -> dict[str, Any]:
         "group_key": pick.input.group_key,
         "stream": pick.stream.value,
         "purse": pick.purse.value,
-        "day": pick.day,
+        "picked_at": pick.picked_at,
         "probability": pick.probability,
         "reason": pick.reason,
         "predicted_label": pick.predicted_label,
@@ -163,7 +190,7 @@ def _pick(row: Any) -> Pick:
         input=Input(sha256=row.sha256, content=row.content, input_key=row.input_key, group_key=row.group_key),
         stream=Stream(row.stream),
         purse=Purse(row.purse),
-        day=row.day,
+        picked_at=row.picked_at.astimezone(UTC),
         probability=row.probability,
         reason=row.reason,
         predicted_label=row.predicted_label,

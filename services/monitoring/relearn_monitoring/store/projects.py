@@ -34,11 +34,6 @@ class MonitoredProjects:
         row = (await self._connection.execute(query)).one_or_none()
         return None if row is None else Monitored(**row._mapping)
 
-    async def ids(self) -> list[str]:
-        """All of them."""
-        query = sa.select(monitored_projects.c.project_id).order_by(monitored_projects.c.project_id)
-        return list((await self._connection.execute(query)).scalars())
-
     async def save(self, monitored: Monitored) -> None:
         """Writes a locked project back."""
         where = monitored_projects.c.project_id == monitored.project_id

@@ -94,6 +94,8 @@ open_windows = sa.Table(
     sa.Column("start_at", _TIME, nullable=False),
     sa.Column("end_at", _TIME, nullable=False),
     sa.Column("opened_at", _TIME, nullable=False),
+    # the event of its last prediction
+    sa.Column("last_event_id", sa.Text, nullable=False),
 )
 
 windows = sa.Table(
@@ -165,7 +167,8 @@ picks = sa.Table(
     sa.Column("group_key", sa.Text, nullable=False),
     sa.Column("stream", sa.Text, nullable=False),
     sa.Column("purse", sa.Text, nullable=False),
-    sa.Column("day", sa.Date, nullable=False),
+    # the budget of this day (UTC) pays
+    sa.Column("picked_at", _TIME, nullable=False),
     sa.Column("probability", sa.Float, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("predicted_label", sa.Text, nullable=False),
@@ -188,7 +191,7 @@ picks = sa.Table(
     sa.Column("leased_until", _TIME),
     sa.Column("refused_reason", sa.Text, nullable=False, server_default=""),
     sa.Column("flagged_at", _TIME),
-    # of an audit: what people said
+    # what people said; a settled pick without a label is one that they could not agree on
     sa.Column("settled", sa.BigInteger),
     sa.Column("settled_revision", sa.BigInteger, nullable=False, server_default="-1"),
     sa.Column("correct", sa.Boolean),
@@ -227,6 +230,8 @@ alerts = sa.Table(
     sa.Column("predictions", sa.BigInteger, nullable=False),
     sa.Column("prediction_id", sa.Text, nullable=False),
     sa.Column("predicted_at", _TIME, nullable=False),
+    sa.Column("window_id", sa.Text, nullable=False),
+    sa.Column("label_id", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("project_revision", sa.BigInteger, nullable=False),
     sa.Column("opened_at", _TIME, nullable=False),
@@ -249,6 +254,8 @@ comparisons = sa.Table(
     sa.Column("champion", sa.Text, primary_key=True),
     sa.Column("challenger", sa.Text, primary_key=True),
     sa.Column("wanted", sa.Integer, nullable=False),
+    # the event by which the gate asked for more than it did at first
+    sa.Column("wanted_by", sa.Text, nullable=False),
     sa.Column("pairs", sa.BigInteger, nullable=False),
     sa.Column("disagreements", sa.BigInteger, nullable=False),
     sa.Column("picked", sa.Integer, nullable=False),

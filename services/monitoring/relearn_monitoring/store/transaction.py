@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass, field
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import relearn_runtime
@@ -15,11 +18,20 @@ from relearn_monitoring.store.watches import Detectors, References, Watches
 from relearn_monitoring.store.windows import Windows
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wakes:
+    """What ends the pauses of jobs, once the work that waits for them is committed."""
+
+    picked: asyncio.Event = field(default_factory=asyncio.Event)
+    alerted: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class Transaction(relearn_runtime.Transaction):
     """Also has all that is watched, and all that was picked."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, *, wakes: Wakes) -> None:
         super().__init__(connection)
+        self.wakes = wakes
         self.monitored = MonitoredProjects(connection)
         self.watches = Watches(connection)
         self.detectors = Detectors(connection)

@@ -15,7 +15,7 @@ from relearn_monitoring.domain.detector import EDetector
 from relearn_monitoring.domain.predictions import Predictions
 from relearn_monitoring.domain.quality import Quality
 from relearn_monitoring.domain.reference import Reference
-from relearn_monitoring.domain.watches import Role, Watch
+from relearn_monitoring.domain.watches import Role, Watch, reference_id
 from relearn_monitoring.store.tables import detectors, frozen_references, reference_parts, watches
 
 _COLUMNS = [column for column in watches.c if column.name not in ("created_at", "skew_tried")]
@@ -38,6 +38,20 @@ class Watches:
         query = sa.select(*_COLUMNS).where(watches.c.project_id == project_id)
         newest = query.order_by(watches.c.created_at.desc(), watches.c.model_version_id.desc())
         return [_watch(row) for row in await self._connection.execute(newest)]
+
+    async def champion(self, project_id: str) -> Watch | None:
+        """The version that serves the project."""
+        own = (watches.c.project_id == project_id, watches.c.role == Role.CHAMPION.value)
+        newest = sa.select(*_COLUMNS).where(*own).order_by(watches.c.created_at.desc()).limit(1)
+        row = (await self._connection.execute(newest)).one_or_none()
+        return None if row is None else _watch(row)
+
+    async def frozen(self, project_id: str) -> list[str]:
+        """References of its versions in the route, as far as they are frozen."""
+        query = sa.select(watches.c.model_version_id, watches.c.reference_number).where(
+            watches.c.project_id == project_id, watches.c.role != Role.NONE.value, watches.c.reference_frozen
+        )
+        return [reference_id(*row) for row in await self._connection.execute(query)]
 
     async def save(self, watch: Watch) -> None:
         """Writes it, whether new or not."""
@@ -110,7 +124,14 @@ class References:
         await self._connection.execute(sa.delete(reference_parts).where(where))
         return parts
 
+    async def drop_parts(self, reference_id: str) -> None:
+        """It will not be made."""
+        await self._connection.execute(sa.delete(reference_parts).where(reference_parts.c.reference_id == reference_id))
+
     async def freeze(self, reference: Reference, *, model_version_id: str, now: datetime) -> None:
+        """Keeps it, in place of an earlier one of its version."""
+        earlier = frozen_references.c.model_version_id == model_version_id
+        await self._connection.execute(sa.delete(frozen_references).where(earlier))
         row = {
             "reference_id": reference.reference_id,
             "model_version_id": model_version_id,
@@ -119,6 +140,13 @@ class References:
             "frozen_at": now,
         }
         await self._connection.execute(sa.insert(frozen_references).values(**row))
+
+    async def champion(self, project_id: str) -> Watch | None:
+        """The version that serves the project."""
+        own = (watches.c.project_id == project_id, watches.c.role == Role.CHAMPION.value)
+        newest = sa.select(*_COLUMNS).where(*own).order_by(watches.c.created_at.desc()).limit(1)
+        row = (await self._connection.execute(newest)).one_or_none()
+        return None if row is None else _watch(row)
 
     async def frozen(self, reference_id: str) -> Reference:
         query = sa.select(frozen_references.c.body).where(frozen_references.c.reference_id == reference_id)

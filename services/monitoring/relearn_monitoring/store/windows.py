@@ -50,6 +50,7 @@ class Windows:
             "start_at": window.start_at,
             "end_at": window.end_at,
             "opened_at": window.opened_at,
+            "last_event_id": window.last_event_id,
         }
         new = insert(open_windows).values(**values)
         await self._connection.execute(
@@ -91,6 +92,7 @@ def _open(row: Any) -> OpenWindow:
         start_at=row.start_at,
         end_at=row.end_at,
         opened_at=row.opened_at,
+        last_event_id=row.last_event_id,
     )
 
 

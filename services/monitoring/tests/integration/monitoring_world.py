@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -74,10 +75,14 @@ class UndecodableImage(InvalidInput):
 
 
 class FakeDatasets(datasets_service_pb2_grpc.DatasetsServiceServicer):
-    """PutSample as its contract has it: idempotent by bytes; what begins with `broken` is undecodable."""
+    """PutSample as its contract has it: idempotent by bytes; what begins with `broken` is undecodable.
+
+    `samples` is what datasets has; tests put in what it got from elsewhere.
+    """
 
     def __init__(self) -> None:
         self.puts: list[datasets_service_pb2.PutSampleRequest] = []
+        self.samples: dict[str, sample_pb2.Sample] = {}
         self.away = False
         self.delay_s = 0.0
         self.address = ""
@@ -102,9 +107,10 @@ class FakeDatasets(datasets_service_pb2_grpc.DatasetsServiceServicer):
             context.set_trailing_metadata(((DETAILS, status.SerializeToString()),))
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no image")
         self.puts.append(request)
-        digest = sha256(request.content).hexdigest()
-        sample = sample_pb2.Sample(sample_id=f"{request.project_id}/sample/{digest}", project_id=request.project_id)
-        return datasets_service_pb2.PutSampleResponse(sample=sample, added=True)
+        sample_id = f"{request.project_id}/sample/{sha256(request.content).hexdigest()}"
+        new = sample_pb2.Sample(sample_id=sample_id, project_id=request.project_id, stream=request.stream)
+        added = sample_id not in self.samples
+        return datasets_service_pb2.PutSampleResponse(sample=self.samples.setdefault(sample_id, new), added=added)
 
 
 def project(name: str = "clothes", *, revision: int = 1, paused: bool = False, **policy: Any) -> project_pb2.Project:
@@ -125,7 +131,10 @@ def project(name: str = "clothes", *, revision: int = 1, paused: bool = False, *
 
 
 class Traffic:
-    """A model of three classes with embeddings: sure of itself on the old camera, lost on the new one."""
+    """A model of three classes with embeddings: sure of itself on the old camera, lost on the new one.
+
+    `aside` traffic is as sure and as near to its classes as before, but all on one side of them.
+    """
 
     def __init__(self, clock: Clock, *, name: str = "clothes", seed: int = 0) -> None:
         self._clock, self._name, self._generator = clock, name, np.random.default_rng(seed)
@@ -136,7 +145,7 @@ class Traffic:
         self, n: int, *, version: int = 1, arm: int = CHAMPION, shifted: bool = False, **fields: Any
     ) -> list[serving_pb.PredictionMade]:
         """New ones, each of another input."""
-        return [self._prediction(version, arm, shifted, fields) for _ in range(n)]
+        return [self._prediction(version, arm, shifted, dict(fields)) for _ in range(n)]
 
     def shadow_of(
         self, champion: serving_pb.PredictionMade, *, version: int = 2, differs: bool = False
@@ -150,8 +159,9 @@ class Traffic:
 
     def _prediction(self, version: int, arm: int, shifted: bool, fields: dict[str, Any]) -> serving_pb.PredictionMade:
         label = int(self._generator.integers(3))
-        spread = 1.0 if not shifted else 2.5
-        embedding = self._centres[label] + self._generator.normal(size=16) * spread
+        aside = fields.pop("aside", False)
+        spread = 2.5 if shifted else 0.5 if aside else 1.0
+        embedding = self._centres[label] + self._generator.normal(size=16) * spread + aside * 3 * np.eye(16)[0]
         sure = self._generator.beta(8, 1.2) if not shifted else self._generator.beta(2, 2)
         probabilities = np.full(3, (1 - (1 / 3 + sure * 2 / 3)) / 2)
         probabilities[label] = 1 / 3 + sure * 2 / 3
@@ -192,13 +202,14 @@ class World:
     datasets: FakeDatasets
     clock: Clock
     address: str = ""
+    folder: Path = Path()
     engine: AsyncEngine = field(init=False)
     channels: list[grpc.aio.Channel] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.engine = create_async_engine(self.database_url.replace("postgresql://", "postgresql+asyncpg://"))
 
-    async def close(self) -> None:
+    async def leave(self) -> None:
         await self.engine.dispose()
         for one in self.channels:
             await one.close()
@@ -288,6 +299,14 @@ class World:
         )
         return await publish(self.kafka, accepted)
 
+    async def close(self, flag: Any, *, revision: int = 1) -> str:
+        """People could not agree on the sample of a flag."""
+        task = label_task_pb2.LabelTask(label_task_id=f"task-of-{flag.sample_id}", project_id=flag.project_id)
+        closed = labeling_pb.LabelTaskClosed(
+            label_task=task, label_task_id=task.label_task_id, flags=[flag], reason="DISPUTED", revision=revision
+        )
+        return await publish(self.kafka, closed)
+
     async def settled(self, n: int) -> None:
         """Waits until so many audits are settled."""
 
@@ -360,10 +379,16 @@ async def running(postgres_url, kafka, tokens, datasets, folder, clock):
     service = build(config, new_id=new_id, now=clock)
     await service.start()
     world = World(
-        kafka=kafka, tokens=tokens, database_url=postgres_url, datasets=datasets, clock=clock, address=service.address
+        kafka=kafka,
+        tokens=tokens,
+        database_url=postgres_url,
+        datasets=datasets,
+        clock=clock,
+        address=service.address,
+        folder=folder,
     )
     try:
         yield world
     finally:
-        await world.close()
+        await world.leave()
         await service.stop()

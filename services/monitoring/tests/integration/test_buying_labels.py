@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import pytest
 from monitoring_world import REFERENCE, SHADOW, Traffic, project
 
-from relearn.labeling.v1 import events_pb2 as labeling_pb
-from relearn.labeling.v1 import label_task_pb2
+from relearn.datasets.v1 import sample_pb2
 from relearn.monitoring.v1 import alert_pb2, flag_pb2, monitoring_service_pb2
 from relearn.monitoring.v1 import events_pb2 as pb
 from relearn.operations.v1 import operations_service_pb2
-from relearn_runtime.testing import eventually, publish
+from relearn_runtime.testing import eventually
 
 AUDIT, SELECTED, DISAGREEMENT = flag_pb2.STREAM_AUDIT, flag_pb2.STREAM_SELECTED, flag_pb2.STREAM_DISAGREEMENT
 BOUGHT = "select coalesce(sum(reserved), 0), coalesce(sum(spent), 0) from ledger"
@@ -33,15 +34,23 @@ async def shift(world, *, n: int = 300) -> alert_pb2.Alert:
     return event.message.alert
 
 
-async def test_everyday_audits_are_drawn_at_the_rate_the_budget_allows(monitoring):
-    # 40 audits for the half day that is left of a day of 400 predictions
+async def test_everyday_labels_are_bought_at_the_rate_the_budget_allows(monitoring):
+    # 40 audits for the half day that is left of a day of 400 predictions, and as many to learn from
     await monitoring.apply(project(predictions_per_day=400))
     await monitoring.route(1, revision=1)
-    made = Traffic(monitoring.clock).predictions(100)
+    made = Traffic(monitoring.clock).predictions(170)
+    for number, one in enumerate(made[::2]):  # as large inputs come
+        monitoring.folder.joinpath(f"input-{number}").write_bytes(one.input_content)
+        one.input_key = f"input-{number}"
+    contents = {sha256(monitoring.folder.joinpath(f"input-{n}").read_bytes()).hexdigest() for n in range(85)}
 
     await monitoring.serve(made)
 
     flags = await monitoring.flags(5, stream=AUDIT)
+    selected = await monitoring.flags(10, stream=SELECTED)
+    assert {flag.alert_id for flag in selected} == {""}
+    put_inputs = [*flags, *selected]
+    assert {flag.sample_id.split("/")[-1] in contents for flag in put_inputs} == {True, False}
     assert all(0.1 < flag.probability <= 0.21 for flag in flags)
     first = flags[0]
     assert first.prediction_id in {one.prediction_id for one in made}
@@ -49,7 +58,7 @@ async def test_everyday_audits_are_drawn_at_the_rate_the_budget_allows(monitorin
     assert first.project_revision == 1
     put = {request.origin: request for request in monitoring.datasets.puts}[f"prediction:{first.prediction_id}"]
     assert (put.stream, put.probability) == (AUDIT, first.probability)
-    assert put.content in {one.input_content for one in made}
+    assert sha256(put.content).hexdigest() in {one.input_sha256 for one in made}
 
 
 async def test_alert_asks_for_its_audits_and_for_selected_inputs_and_no_more(clothes):
@@ -116,11 +125,7 @@ async def test_disputed_audits_settle_without_an_outcome(clothes):
     audits = await clothes.flags(20, stream=AUDIT)
 
     for flag in audits[:5]:
-        task = label_task_pb2.LabelTask(label_task_id=f"t-{flag.flag_id}", project_id="clothes")
-        closed = labeling_pb.LabelTaskClosed(
-            label_task=task, label_task_id=task.label_task_id, flags=[flag], reason="DISPUTED", revision=1
-        )
-        await publish(clothes.kafka, closed)
+        await clothes.close(flag)
     for flag in audits[5:]:
         await clothes.answer(flag, flag.predicted_label)
 
@@ -175,6 +180,7 @@ async def test_everyday_audits_that_show_harm_open_an_alert_that_is_confirmed_at
     assert confirmed.message.alert.alert_id == opened.message.alert.alert_id
     assert confirmed.message.alert.state == alert_pb2.Alert.STATE_CONFIRMED
     assert opened.id in confirmed.causes
+    assert opened.message.alert.label_id in confirmed.message.label_ids
 
 
 async def test_refused_input_returns_its_label_and_another_is_picked(clothes):
@@ -199,6 +205,61 @@ async def test_refused_input_returns_its_label_and_another_is_picked(clothes):
     got = await clothes.stub().GetMonitoring(monitoring_service_pb2.GetMonitoringRequest(project_id="clothes"))
     assert got.refused_inputs == (await clothes.sql("select count(*) from picks where state = 'refused'"))[0][0]
     assert sum(stream.spent for stream in got.budget.streams) == 50
+
+
+async def test_labels_to_learn_from_that_will_not_count_are_asked_for_with_other_inputs(clothes):
+    made = Traffic(clothes.clock, seed=6).predictions(300, shifted=True)
+    for one in made[::3]:  # imported long ago, with labels
+        sample_id = f"clothes/sample/{sha256(one.input_content).hexdigest()}"
+        clothes.datasets.samples[sample_id] = sample_pb2.Sample(sample_id=sample_id, label="boot")
+    known = set(clothes.datasets.samples)
+
+    await clothes.serve(made)
+
+    flags = await clothes.flags(30, stream=SELECTED)
+    assert not known & {flag.sample_id for flag in flags}
+    for flag in flags[:4]:
+        await clothes.close(flag)
+    again = await clothes.flags(34, stream=SELECTED)
+    assert len({flag.sample_id for flag in again}) == 34
+    assert await clothes.none(pb.PredictionFlagged, more_than=34 + 20)
+    assert await clothes.sql(BOUGHT) == [(0, 34 + 20)]
+    assert await clothes.one("select refused_inputs from monitored_projects") == 0
+
+
+async def test_window_that_is_open_when_an_alert_is_refuted_is_told(clothes):
+    await shift(clothes)
+    audits = await clothes.flags(20, stream=AUDIT)
+
+    for flag in audits:
+        await clothes.answer(flag, flag.predicted_label)
+    await clothes.collect(pb.AlertRefuted, 1)
+
+    windows = [event.message.window for event in await clothes.collect(pb.WindowClosed, 4)]
+    assert [window.number for window in windows] == [1, 2, 3, 4]
+    assert sum(window.predictions for window in windows) == REFERENCE + 300
+
+
+async def test_quality_that_is_back_resolves_the_alert(monitoring):
+    await monitoring.apply(project(labels_per_day=2000, predictions_per_day=400, predictions_per_false_alarm=1000))
+    await monitoring.register(1, accuracy=0.9)
+    await monitoring.route(1, revision=1)
+    traffic = Traffic(monitoring.clock)
+    await monitoring.serve(traffic.predictions(60))
+    audits = await monitoring.flags(15, stream=AUDIT)
+    for flag in audits[:15]:
+        await monitoring.answer(flag, "boot" if flag.predicted_label == "shirt" else "shirt")
+    (opened,) = await monitoring.collect(pb.AlertOpened, 1)
+    await monitoring.collect(pb.AlertConfirmed, 1)
+
+    await monitoring.serve(traffic.predictions(150))
+    for flag in await monitoring.flags(100, stream=AUDIT):
+        if flag not in audits:
+            await monitoring.answer(flag, flag.predicted_label)
+
+    (resolved,) = await monitoring.collect(pb.AlertResolved, 1)
+    assert resolved.message.alert.alert_id == opened.message.alert.alert_id
+    assert resolved.message.route_id == ""
 
 
 async def test_datasets_that_are_away_delay_flags_and_lose_none(clothes):
@@ -238,13 +299,18 @@ async def test_budget_of_the_day_is_never_exceeded_and_a_new_day_brings_a_new_on
 
 async def test_paused_project_is_watched_but_nothing_is_picked(clothes):
     await clothes.apply(project(revision=2, paused=True, predictions_per_day=100_000_000))
+    await clothes.apply(project("tools", predictions_per_day=100_000_000))
+    await clothes.route(1, revision=1, name="tools")
+    tools = Traffic(clothes.clock, name="tools")
 
     await shift(clothes)
+    await clothes.serve(tools.predictions(REFERENCE) + tools.predictions(300, shifted=True))
+    await clothes.flags(30, stream=SELECTED)  # of the other project, which comes later in each pass
 
-    assert await clothes.one("select count(*) from picks") == 0
+    assert await clothes.one("select count(*) from picks where project_id = 'clothes'") == 0
     await clothes.apply(project(revision=3, predictions_per_day=100_000_000))
     await clothes.serve(Traffic(clothes.clock, seed=9).predictions(200, shifted=True))
-    assert len(await clothes.flags(50)) == 50
+    assert len(await clothes.flags(100)) == 100
 
 
 async def test_waiting_says_what_an_open_alert_waits_for(clothes):

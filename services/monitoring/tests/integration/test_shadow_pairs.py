@@ -11,7 +11,9 @@ from relearn.monitoring.v1 import events_pb2 as pb
 from relearn.monitoring.v1 import flag_pb2
 from relearn.registry.v1 import events_pb2 as registry_pb
 from relearn.registry.v1 import model_version_pb2
-from relearn_runtime.testing import eventually, publish
+from relearn_monitoring.domain.picks import derived_id
+from relearn_monitoring.domain.sampling import draw
+from relearn_runtime.testing import collect_all, eventually, publish
 
 DISAGREEMENT = flag_pb2.STREAM_DISAGREEMENT
 COUNTS = "select pairs, disagreements, picked, asked, wanted from comparisons"
@@ -39,21 +41,10 @@ async def reported(world, **expected):
     """The first report that says all this."""
 
     async def said():
-        wanted = 1
-        reports = []
-        while True:
-            try:
-                reports = await world.collect(pb.ShadowCompared, wanted, deadline_s=1.5)
-            except AssertionError:
-                return next(
-                    (
-                        one.message
-                        for one in reports
-                        if all(getattr(one.message, name) == value for name, value in expected.items())
-                    ),
-                    None,
-                )
-            wanted += 1
+        for report in await collect_all(world.kafka, pb.ShadowCompared):
+            if all(getattr(report.message, name) == value for name, value in expected.items()):
+                return report
+        return None
 
     return await eventually(said, deadline_s=40)
 
@@ -84,9 +75,22 @@ async def test_random_disagreements_become_numbered_flags_with_both_answers(shad
         assert flag.disagreement.challenger_label == shadow.predicted_label
         assert flag.disagreement.challenger_prediction_id == shadow.prediction_id
         assert flag.disagreement.challenger_model_version_id == "clothes/model/2"
-        assert 0.4 < flag.probability <= 0.5
     report = await reported(shadowed, stop_reason="ENOUGH", asked=10)
-    assert (report.wanted, report.pairs >= 100) == (10, True)
+    assert (report.message.wanted, report.message.pairs >= 100) == (10, True)
+    assert set(report.causes) <= {derived_id(flag.flag_id, "flagged") for flag in flags} != set()
+
+
+async def test_probability_of_a_disagreement_is_right_however_many_there_are(shadowed):
+    # four times as many as are kept for later looks
+    champions, shadows = paired(Traffic(shadowed.clock), 400, every=1)
+
+    await shadowed.serve([one for pair in zip(champions, shadows, strict=True) for one in pair])
+
+    flags = await shadowed.flags(10, stream=DISAGREEMENT)
+    (probability,) = {flag.probability for flag in flags}
+    pair = "disagreement\0clothes/model/1\0clothes/model/2"
+    priorities = sorted(draw(pair, flag.sample_id.split("/")[-1]) for flag in flags)
+    assert priorities[-1] < probability < 0.15
 
 
 async def test_nothing_is_asked_while_there_are_too_few_pairs(shadowed):
@@ -103,7 +107,8 @@ async def test_versions_that_hardly_differ_are_not_asked_about(shadowed):
     await shadowed.serve(champions + shadows)
 
     report = await reported(shadowed, stop_reason="TOO_FEW_DISAGREEMENTS")
-    assert (report.asked, report.disagreements) == (0, 1)
+    assert (report.message.asked, report.message.disagreements) == (0, 1)
+    assert set(report.causes) <= {one.prediction_id for one in champions + shadows} != set()
     assert await shadowed.none(pb.PredictionFlagged)
 
 
@@ -120,13 +125,28 @@ async def test_undecided_gate_gets_as_many_again_once(shadowed):
     )
     judged = registry_pb.ModelVersionJudged(project_id="clothes", judgement=judgement)
 
-    await publish(shadowed.kafka, judged)
+    judged_id = await publish(shadowed.kafka, judged)
     await publish(shadowed.kafka, judged)
 
     flags = await shadowed.flags(20, stream=DISAGREEMENT)
+    events = {event.message.flag.flag_id: event for event in await shadowed.collect(pb.PredictionFlagged, 20)}
+    asked_by = [judged_id in events[flag.flag_id].causes for flag in sorted(flags, key=lambda f: f.disagreement.number)]
+    assert asked_by == [False] * 10 + [True] * 10
     assert sorted(flag.disagreement.number for flag in flags) == list(range(1, 21))
     assert len({flag.sample_id for flag in flags}) == 20
     assert await shadowed.none(pb.PredictionFlagged, more_than=20)
+
+
+async def test_pairs_of_a_challenger_that_is_gone_buy_no_labels(shadowed):
+    champions, shadows = paired(Traffic(shadowed.clock), 150, every=2)
+    await shadowed.serve(champions)
+    await shadowed.route(1, revision=2, left=2)
+
+    await shadowed.serve(shadows)
+
+    assert await shadowed.sql(COUNTS) == [(150, 75, 0, 0, 10)]
+    assert await shadowed.one("select count(*) from disagreements") == 0
+    assert await shadowed.none(pb.PredictionFlagged)
 
 
 async def test_the_same_input_is_asked_about_once(shadowed):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import grpc
 import pytest
 from monitoring_world import CHAMPION, PINNED, REFERENCE, Traffic, project
 
 from relearn.monitoring.v1 import alert_pb2, monitoring_service_pb2
 from relearn.monitoring.v1 import events_pb2 as pb
+from relearn_monitoring.events import TRIM_EVERY
 from relearn_runtime.testing import eventually
 
 
@@ -48,13 +50,14 @@ async def test_full_window_is_told_with_scores_under_their_thresholds(clothes):
 
 
 async def test_window_closes_by_time_too(clothes):
-    traffic = Traffic(clothes.clock)
-    await clothes.serve(traffic.predictions(20))
+    made = Traffic(clothes.clock).predictions(20)
+    await clothes.serve(made)
 
     clothes.clock.advance(seconds=301)
 
     (event,) = await clothes.collect(pb.WindowClosed, 1)
     assert event.message.window.predictions == 20
+    assert event.causes == (made[-1].prediction_id,)
 
 
 async def test_shift_opens_one_alert_within_a_hundred_predictions(clothes):
@@ -74,6 +77,40 @@ async def test_shift_opens_one_alert_within_a_hundred_predictions(clothes):
     assert alert.prediction_id in {made.prediction_id for made in after[:100]}
     assert event.causes == (alert.prediction_id,)
     assert await clothes.none(pb.AlertOpened, more_than=1)
+
+
+async def test_two_moved_windows_in_a_row_open_an_alert_that_single_predictions_do_not(clothes):
+    traffic = Traffic(clothes.clock)
+
+    await clothes.serve(traffic.predictions(REFERENCE) + traffic.predictions(400, aside=True))
+
+    (event,) = await clothes.collect(pb.AlertOpened, 1)
+    alert = event.message.alert
+    assert (alert.kind, alert.detector) == (alert_pb2.Alert.KIND_SHIFT, "windows/frechet")
+    assert alert.value > alert.threshold
+    windows = [event.message.window for event in await clothes.collect(pb.WindowClosed, 4)]
+    assert (alert.window_id, alert.prediction_id) == (windows[3].window_id, "")
+    assert event.causes == (alert.window_id,)
+    stub = clothes.stub()
+    page = await stub.ListWindows(monitoring_service_pb2.ListWindowsRequest(project_id="clothes", page_size=3))
+    rest = await stub.ListWindows(
+        monitoring_service_pb2.ListWindowsRequest(project_id="clothes", page_size=3, page_token=page.next_page_token)
+    )
+    assert [window.number for window in [*page.windows, *rest.windows]] == [4, 3, 2, 1]
+    assert rest.next_page_token == ""
+    listed = await stub.ListAlerts(monitoring_service_pb2.ListAlertsRequest(project_id="clothes"))
+    assert [one.alert_id for one in listed.alerts] == [alert.alert_id]
+
+
+@pytest.mark.parametrize("rpc", ["GetMonitoring", "ListWindows", "ListAlerts"])
+async def test_unknown_project_is_told_from_an_empty_one(monitoring, rpc):
+    call, request = getattr(monitoring.stub(), rpc), getattr(monitoring_service_pb2, f"{rpc}Request")
+
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await call(request(project_id="hats"))
+
+    assert raised.value.code() is grpc.StatusCode.NOT_FOUND
+    assert "hats" in raised.value.details()
 
 
 async def test_repeated_predictions_are_counted_once(clothes):
@@ -134,7 +171,7 @@ async def test_tensors_are_watched_but_do_not_wait_to_be_picked(clothes):
 
 async def test_waiting_inputs_are_bounded_and_the_newest_stay(clothes):
     traffic = Traffic(clothes.clock)
-    made = traffic.predictions(700)
+    made = traffic.predictions(4 * TRIM_EVERY)
 
     await clothes.serve(made)
 

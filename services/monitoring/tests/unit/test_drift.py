@@ -10,7 +10,7 @@ from monitoring_traffic import drawn
 
 from relearn_monitoring import arrays
 from relearn_monitoring.domain import detector, drift
-from relearn_monitoring.domain.drift import Calibration, calibrate, grid, scores
+from relearn_monitoring.domain.drift import MOST_CALIBRATED, Calibration, calibrate, grid, scores
 from relearn_monitoring.domain.predictions import Predictions
 from relearn_monitoring.domain.profile import profile_of
 from relearn_monitoring.domain.reference import Reference, freeze, observe
@@ -118,9 +118,25 @@ def test_predictions_of_another_shape_are_refused():
         observe(reference, drawn(10, dimensions=4))
 
 
-@pytest.mark.parametrize(("n", "served"), [(500, 362), (512, 512), (50, 45), (1, 1)])
+@pytest.mark.parametrize(("n", "served"), [(500, 362), (512, 512), (50, 45), (1, 1), (100_000, MOST_CALIBRATED)])
 def test_calibrated_sizes_are_on_the_safe_side(n, served):
     assert grid(n) == served
+
+
+def test_windows_larger_than_the_calibrated_ones_are_not_over_for_their_size():
+    reference, calibration = frozen()
+
+    large = profile_of(observe(reference, drawn(50 * calibration.n, seed=31)), reference)
+
+    assert not {one.signal: one.over for one in scores(reference, large, calibration)}["frechet"]
+
+
+def test_windows_larger_than_the_calibrated_ones_are_over_when_their_embeddings_moved():
+    reference, calibration = frozen()
+
+    large = profile_of(observe(reference, drawn(50 * calibration.n, seed=32, moved=0.7)), reference)
+
+    assert {one.signal: one.over for one in scores(reference, large, calibration)}["frechet"]
 
 
 def test_skew_is_small_where_nothing_differs_and_large_where_it_does():

@@ -33,10 +33,18 @@ def test_share_of_the_day_runs_out_at_midnight(hour, share):
 def test_audit_rate_spreads_the_labels_left_over_the_predictions_expected():
     noon = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
-    assert audit_rate(10, expected=expected_left(POLICY, noon, yesterday=None)) == pytest.approx(10 / 50_000)
-    assert audit_rate(10, expected=expected_left(POLICY, noon, yesterday=2000)) == pytest.approx(10 / 1000)
+    assert audit_rate(10, expected=expected_left(POLICY, noon, yesterday=None, today=0)) == pytest.approx(10 / 50_000)
+    assert audit_rate(10, expected=expected_left(POLICY, noon, yesterday=2000, today=0)) == pytest.approx(10 / 1000)
     assert audit_rate(0, expected=1000) == 0.0
     assert audit_rate(10, expected=0.5) == 1.0
+
+
+def test_a_day_busier_than_yesterday_does_not_spend_its_audits_early():
+    noon = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+    assert expected_left(POLICY, noon, yesterday=10, today=3000) == pytest.approx(3000)
+    assert expected_left(POLICY, noon, yesterday=9000, today=3000) == pytest.approx(4500)
+    assert expected_left(POLICY, noon.replace(hour=0), yesterday=0, today=10) < 20_000
 
 
 def test_alert_audits_come_from_about_half_a_window():

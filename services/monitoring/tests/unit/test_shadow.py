@@ -59,10 +59,10 @@ def test_enough_is_said_when_all_wanted_are_flagged():
 
 
 def test_each_look_is_counted_once():
-    once = wants_more(NEW, looks=1, per_look=60)
+    once = wants_more(NEW, looks=1, per_look=60, by="judged")
 
     assert once.wanted == 120
-    assert wants_more(once, looks=1, per_look=60) == once
+    assert wants_more(once, looks=1, per_look=60, by="judged") == once
 
 
 def test_reports_come_with_changes_and_every_few_hundred_pairs():

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -14,8 +13,7 @@ from relearn.serving.v1.events_pb2 import PredictionMade
 from relearn_monitoring import wire
 from relearn_monitoring.domain.alerts import Kind, State
 from relearn_monitoring.domain.budget import Stream
-from relearn_monitoring.domain.quality import Audit, Quality
-from relearn_monitoring.domain.watches import Arm, Monitored, Watch, baseline
+from relearn_monitoring.domain.watches import Arm
 from relearn_runtime import Event
 from relearn_runtime.errors import InvalidInput
 
@@ -119,35 +117,3 @@ def test_version_is_as_good_as_on_its_hardest_population():
     assert found is not None
     assert (found.accuracy, found.lower, found.audits) == (0.7, 0.56, 100)
     assert wire.validated(model_version_pb2.ModelVersion()) is None
-
-
-def test_baseline_prefers_enough_audits_of_the_reference():
-    validated = Quality(accuracy=0.8, lower=0.78, upper=0.82, audits=1000)
-    watch = Watch(model_version_id="clothes/model/1", project_id="clothes", validated=validated)
-    audits = [Audit(probability=0.1, correct=index % 10 > 0) for index in range(40)]
-
-    assert baseline(watch, audits[:29], None).source == "validation"
-    assert baseline(watch, audits, None).accuracy == pytest.approx(0.9)
-    assert baseline(replace(watch, validated=None), [], None).lower == 0.0
-
-
-def test_a_whole_day_becomes_yesterday_and_a_part_of_one_does_not():
-    first = date(2026, 11, 23)
-    project = Monitored(
-        project_id="clothes",
-        predictions=0,
-        refused_inputs=0,
-        route_revision=0,
-        shards=1,
-        day=first,
-        today=0,
-        yesterday=None,
-        first_day=first,
-    ).counted(70)
-
-    second = project.on(first + timedelta(days=1)).counted(500)
-    third = second.on(first + timedelta(days=2))
-
-    assert (second.yesterday, second.today, second.predictions) == (None, 500, 570)
-    assert (third.yesterday, third.today) == (500, 0)
-    assert third.on(first) == third

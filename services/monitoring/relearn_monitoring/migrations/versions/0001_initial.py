@@ -18,6 +18,7 @@ _SCHEMA = (
         model_version_id text not null, kind text not null, state text not null, detector text not null,
         value double precision not null, threshold double precision not null,
         predictions bigint not null, prediction_id text not null, predicted_at timestamptz not null,
+        window_id text not null, label_id text not null,
         reason text not null, project_revision bigint not null, opened_at timestamptz not null,
         updated_at timestamptz not null, harm_limit double precision not null,
         reference_quality double precision not null, audits_wanted integer not null,
@@ -26,7 +27,7 @@ _SCHEMA = (
     "create index ix_alerts_project_id on alerts (project_id)",
     """create table comparisons (
         project_id text not null, champion text not null, challenger text not null,
-        wanted integer not null, pairs bigint not null, disagreements bigint not null,
+        wanted integer not null, wanted_by text not null, pairs bigint not null, disagreements bigint not null,
         picked integer not null, asked integer not null, revision bigint not null,
         reported_pairs bigint not null, stop_reason text not null,
         primary key (project_id, champion, challenger))""",
@@ -61,12 +62,13 @@ _SCHEMA = (
     """create table open_windows (
         model_version_id text not null, project_id text not null, number bigint not null,
         reference_id text not null, profile bytea not null, start_at timestamptz not null,
-        end_at timestamptz not null, opened_at timestamptz not null, primary key (model_version_id))""",
+        end_at timestamptz not null, opened_at timestamptz not null, last_event_id text not null,
+        primary key (model_version_id))""",
     """create table picks (
         flag_id text not null, sequence bigint generated always as identity, project_id text not null,
         prediction_id text not null, model_version_id text not null, sha256 text not null,
         content bytea, input_key text not null, group_key text not null, stream text not null,
-        purse text not null, day date not null, probability double precision not null,
+        purse text not null, picked_at timestamptz not null, probability double precision not null,
         reason text not null, predicted_label text not null, confidence double precision not null,
         alert_id text not null, in_reference boolean not null, project_revision bigint not null,
         predicted_at timestamptz not null, causes text[] not null, traceparent text not null,
