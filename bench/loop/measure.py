@@ -67,17 +67,15 @@ def flag_to_task(events: list[Event]) -> list[float]:
 
 
 def window_to_tasks(events: list[Event]) -> list[float]:
-    """From the close of a window to the task of each of its predictions that was picked; 0 where that came first."""
+    """From the close of a window to the task of each pick that was made in it; 0 where the task came first."""
     windows = [event["message"]["window"] for event in named(events, "WindowClosed")]
-    tasks = {event["message"]["flag_id"]: event["time"] for event in named(events, "LabelTaskOpened")}
-    flags = [event["message"]["flag"] for event in named(events, "PredictionFlagged")]
     return [
-        max(0.0, tasks[flag["flag_id"]] - seconds(window["close_time"]))
+        max(0.0, event["time"] - seconds(window["close_time"]))
+        for event, flag in first_flags(events)
         for window in windows
-        for flag in flags
         if flag["model_version_id"] == window["model_version_id"]
         and seconds(window["start_time"]) <= seconds(flag["predict_time"]) <= seconds(window["end_time"])
-        and flag["flag_id"] in tasks
+        and seconds(flag["pick_time"]) <= seconds(window["close_time"])
     ]
 
 

@@ -31,8 +31,8 @@ HAND_OVERS: dict[str, tuple[int, Causes]] = {
     "ModelVersionRegistered": (3, (by("StudyFinished"),)),
     "ModelVersionJudged (1)": (3, (by("StudyFinished"),)),
     "RouteChanged (first)": (3, (by("ModelVersionJudged"),)),
-    "WindowClosed": (6, (by(PREDICTION),)),
-    "AlertOpened": (6, (by(PREDICTION),)),
+    "WindowClosed": (6, (by(PREDICTION), by(PREDICTION, "LabelAccepted"))),  # a settled alert closes what is open
+    "AlertOpened": (6, (by(PREDICTION), by("WindowClosed"))),
     "PredictionFlagged (everyday)": (7, (by(PREDICTION),)),
     "PredictionFlagged (alert)": (7, (by(PREDICTION, "AlertOpened"),)),
     "LabelTaskOpened": (8, (by("PredictionFlagged"),)),
@@ -45,8 +45,8 @@ HAND_OVERS: dict[str, tuple[int, Causes]] = {
     "StudySkipped": (12, (by("VersionCommitted"),)),
     "RunFinished": (12, (by("StudyStarted"),)),
     "RouteChanged (shadow)": (14, (by("ModelVersionJudged"),)),
-    "ShadowCompared": (15, (by(PREDICTION), by("RouteChanged"), by(PREDICTION, "RouteChanged"))),
-    "PredictionFlagged (disagreement)": (15, (by(PREDICTION),)),
+    "ShadowCompared": (15, (by(PREDICTION), by("PredictionFlagged"))),
+    "PredictionFlagged (disagreement)": (15, (by(PREDICTION), by(PREDICTION, "ModelVersionJudged"))),  # a second look
     "ModelVersionJudged (2)": (
         16,
         (by("LabelAccepted", "ShadowCompared"), by("LabelAccepted", "LabelTaskClosed", "ShadowCompared")),

@@ -96,11 +96,9 @@ class Books:
     def _budgets(self) -> Iterator[str]:
         project = next(self.messages("ProjectApplied"))["project"]
         flags = [event["flag"] for event in self.messages("PredictionFlagged")]
-        # a pick is paid from the day it was made on, its flag may be of the day after: only the sum is exact
-        days = {flag["flag_time"][:10] for flag in flags}
-        limit = project["monitoring"]["labels_per_day"] * len(days)
-        if len(flags) > limit:
-            yield f"{len(flags)} labels were bought on {', '.join(sorted(days))}, {limit} allowed"
+        days = Counter(flag["pick_time"][:10] for flag in flags)  # a pick is paid on its day, flagged when it may be
+        limit = project["monitoring"]["labels_per_day"]
+        yield from (f"{n} labels were bought on {day}, {limit} allowed" for day, n in days.items() if n > limit)
         asked = Counter(
             (flag["alert_id"], flag["stream"]) for flag in flags if flag.get("alert_id") and "disagreement" not in flag
         )

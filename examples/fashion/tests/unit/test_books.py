@@ -12,7 +12,7 @@ SAMPLE, TASK, LABEL = "p/sample/a", "task-a", "label-a"
 
 
 def flag(flag_id: str = "flag-a", sample_id: str = SAMPLE, **more: Any) -> tuple[str, dict[str, Any]]:
-    values = {"flag_id": flag_id, "sample_id": sample_id, "stream": "STREAM_AUDIT", "flag_time": "2026-01-01T10:00:00Z"}
+    values = {"flag_id": flag_id, "sample_id": sample_id, "stream": "STREAM_AUDIT", "pick_time": "2026-01-01T10:00:00Z"}
     return "PredictionFlagged", {"flag": values | more}
 
 
@@ -127,10 +127,10 @@ def test_a_label_that_superseded_another_is_no_second_label():
     assert books(events).problems() == []
 
 
-def test_flags_over_midnight_may_use_the_budget_of_both_days():
-    tomorrow = flag("flag-b", "p/sample/b", flag_time="2026-01-02T00:00:01Z")
+def test_a_pick_of_yesterday_is_paid_from_yesterday():
+    yesterday = flag("flag-b", pick_time="2025-12-31T23:59:59Z", flag_time="2026-01-01T00:00:01Z")
 
-    assert books([*a_turn(), tomorrow, task("task-b", "p/sample/b"), flag("flag-c")]).problems() == []
+    assert books([*a_turn(), yesterday, flag("flag-c")]).problems() == []
 
 
 @pytest.mark.parametrize(
