@@ -63,8 +63,8 @@ async def conduct_study(tools: Tools, *, lease: timedelta) -> None:
 async def _settle(conductor: Conductor, error: BaseException | None) -> timedelta:
     """End what has to end after one pass over a study; how long to wait before it is tried again, if it is.
 
-    A dependency that is away costs a study nothing, unless it only never gives what this study needs. Anything else is
-    tried TRIES times, for a killed child or a full disk may not be met again; then the study is given up.
+    A dependency that is away costs a study nothing; one that is there and does not give the pack, its time budget.
+    After anything else it is tried TRIES times in all, for a killed child or a full disk may not be met again.
 
     Raises:
         LeaseLost: somebody else settles it.
@@ -78,13 +78,13 @@ async def _settle(conductor: Conductor, error: BaseException | None) -> timedelt
         return timedelta()
     if isinstance(error, LeaseLost):
         raise error
-    own = isinstance(error, PackNotReady | DamagedObject) and moves.overdue(study, now=tools.now())
-    if is_away(error) and not own:
+    overdue = isinstance(error, PackNotReady | DamagedObject) and moves.overdue(study, now=tools.now())
+    if is_away(error) and not overdue:
         raise error
     async with tools.store.transaction() as tx:
         tries = await tx.studies.tried(study.id, conductor.owner)
     why = str(error) if isinstance(error, TaskFailed | RelearnError) else repr(error)
-    if tries < TRIES and not own:
+    if tries < TRIES and not overdue:
         log.warning("study goes wrong, it is tried again", extra={**said, "why": why, "tries": tries}, exc_info=error)
         return tries * _PAUSE
     log.error("study is given up", extra={**said, "why": why}, exc_info=error)

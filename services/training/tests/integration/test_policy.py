@@ -1,12 +1,8 @@
-import asyncio
-
 import grpc
 import pytest
 from training_world import NAME, project, reason_of, samples
 
 from relearn.datasets.v1.events_pb2 import VersionCommitted
-from relearn.serving.v1.events_pb2 import RouteChanged
-from relearn.serving.v1.route_pb2 import Route
 from relearn.training.v1 import training_service_pb2 as pb
 from relearn.training.v1.events_pb2 import StudySkipped, StudyStarted
 from relearn.training.v1.study_pb2 import Study
@@ -62,7 +58,7 @@ async def test_a_paused_project_starts_nothing_until_it_is_resumed(training):
 
 async def test_a_version_of_a_project_that_is_not_known_yet_waits_for_it(training):
     await training.commit(1, ENOUGH)
-    await asyncio.sleep(0)
+    await eventually(lambda: waiting_events(training), 20)
 
     await training.apply(project())
 
@@ -71,13 +67,13 @@ async def test_a_version_of_a_project_that_is_not_known_yet_waits_for_it(trainin
 
 async def test_a_route_to_a_model_version_that_is_not_known_yet_waits_for_it(training):
     await training.apply(project())
-    route = Route(route_id=f"{NAME}/route/1", project_id=NAME, revision=1, champion_model_version_id=f"{NAME}/model/1")
-    await publish(training.kafka, RouteChanged(route=route, project_id=NAME))
+    routed = await training.route(f"{NAME}/model/1", revision=1)
+    await eventually(lambda: waiting_events(training), 20)
 
-    async def waits() -> bool:
-        return bool(await training.sql("select 1 from parked where state = 'waiting'"))
+    champion = await training.register(1)
 
-    await eventually(waits, 20)
+    await training.handled(routed)
+    assert await training.sql("select champion from situations") == [(champion,)]
 
 
 async def test_a_person_starts_a_study_and_a_repeated_request_starts_no_second(training):
@@ -107,6 +103,7 @@ async def test_each_refusal_of_start_study_has_its_reason(training):
     assert await refused() == (grpc.StatusCode.NOT_FOUND, "PROJECT_NOT_FOUND")
     await training.apply(project())
     assert await refused() == (grpc.StatusCode.FAILED_PRECONDITION, "TOO_FEW_LABELS")
+    assert await refused(reason="x" * 1001) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_INPUT")
     assert await refused(reason=" ") == (grpc.StatusCode.INVALID_ARGUMENT, "REASON_MISSING")
     assert await refused(request_id="x") == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST_ID")
     assert await refused(role="annotator") == (grpc.StatusCode.PERMISSION_DENIED, "PERMISSION_DENIED")
@@ -146,3 +143,7 @@ async def test_a_version_without_a_number_is_parked(training):
         return await training.sql("select reason from parked where state = 'parked'")
 
     assert await eventually(parked, 20) == [("INVALID_INPUT",)]
+
+
+async def waiting_events(world) -> bool:
+    return bool(await world.sql("select 1 from parked where state = 'waiting'"))

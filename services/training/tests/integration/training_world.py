@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -368,9 +368,12 @@ class World:
 
 def children_of(pid: int) -> list[psutil.Process]:
     """Worker processes below a process."""
-    return [
-        child for child in psutil.Process(pid).children(recursive=True) if "relearn_training.worker" in child.cmdline()
-    ]
+    found = []
+    for child in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):  # it has just ended
+            if "relearn_training.worker" in child.cmdline():
+                found.append(child)
+    return found
 
 
 def kill(process: psutil.Process) -> None:
