@@ -31,7 +31,11 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """A search; `runs` and `progress` (0..1) are known of a study that was asked for by its id."""
+    """A search; `runs` and `progress` (0..1) are known of a study that was asked for by its id.
+
+    Attributes:
+        failure: why a failed study has no winner; empty otherwise.
+    """
 
     study_id: str
     project_id: str
@@ -39,6 +43,7 @@ class Study:
     trigger: str
     reason: str
     state: str
+    failure: str
     trials: int
     started_at: datetime
     ended_at: datetime | None
@@ -78,6 +83,7 @@ def _study(message: study_pb2.Study, *, runs: tuple[Run, ...] = (), progress: fl
         trigger=_short(study_pb2.Study.Trigger.Name(message.trigger), "TRIGGER_"),
         reason=message.reason,
         state=_short(study_pb2.Study.State.Name(message.state), "STATE_"),
+        failure=message.failure,
         trials=message.trials,
         started_at=when(message.start_time),
         ended_at=maybe_when(message.end_time),
