@@ -9,6 +9,7 @@ from relearn.registry.v1 import model_version_pb2
 from relearn.registry.v1 import registry_service_pb2 as pb
 from relearn.serving.v1 import control_service_pb2 as control_pb
 from relearn.serving.v1 import route_pb2
+from relearn.serving.v1.events_pb2 import RouteChanged
 from relearn_client import pages
 from relearn_client.calls import Calls, request_id
 from relearn_client.times import maybe_when, when
@@ -23,6 +24,14 @@ PHASES = {
     route_pb2.Route.PHASE_SERVING: "serving",
     route_pb2.Route.PHASE_SHADOW: "shadow",
     route_pb2.Route.PHASE_CANARY: "canary",
+}
+OUTCOMES = {
+    RouteChanged.OUTCOME_FIRST: "first",
+    RouteChanged.OUTCOME_STARTED: "started",
+    RouteChanged.OUTCOME_ADVANCED: "advanced",
+    RouteChanged.OUTCOME_FINISHED: "finished",
+    RouteChanged.OUTCOME_UNDONE: "undone",
+    RouteChanged.OUTCOME_ROLLED_BACK: "rolled_back",
 }
 
 
@@ -197,7 +206,7 @@ def _route(message: route_pb2.Route) -> Route:
 def _route_change(message: control_pb.RouteChange) -> RouteChange:
     return RouteChange(
         route=_route(message.route),
-        outcome=message.outcome.lower(),
+        outcome=OUTCOMES.get(message.outcome, "unknown"),
         reason=message.reason,
         person=message.person,
         acknowledged_at=maybe_when(message.acknowledge_time),

@@ -25,18 +25,18 @@ def build(config: Config, *, new_id: NewId, now: Now) -> Service:
         store=store,
         migrations="relearn_serving.control.migrations",
         handlers={
-            ModelVersionJudged: partial(events.on_model_version_judged, now=now),
-            AlertConfirmed: partial(events.on_alert_confirmed, now=now),
+            ModelVersionJudged: partial(events.on_model_version_judged, new_id=new_id, now=now),
+            AlertConfirmed: partial(events.on_alert_confirmed, new_id=new_id, now=now),
         },
         servicers=[
             (
                 add_ControlServiceServicer_to_server,
-                ControlRpc(store=store, now=now),
+                ControlRpc(store=store, new_id=new_id, now=now),
                 control_service_pb2.DESCRIPTOR.services_by_name["ControlService"],
             )
         ],
         jobs=[
-            Job(name="go-on", run=partial(jobs.go_on, store, now=now), every_s=1.0),
+            Job(name="go-on", run=partial(jobs.go_on, store, new_id=new_id, now=now), every_s=1.0),
             Job(name="forget-gateways", run=partial(jobs.forget_gateways, store, now=now), every_s=_FORGET_EVERY_S),
         ],
         waiting=partial(waiting, store=store, now=now),

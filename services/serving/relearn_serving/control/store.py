@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 import relearn_runtime
 from relearn_serving.control.domain.evidence import Arm, Evidence, Tally
-from relearn_serving.control.domain.reports import Acknowledgement, CounterKey
-from relearn_serving.control.domain.route import Change, Outcome, Phase, Route
+from relearn_serving.control.domain.reports import Acknowledgement, CounterKey, Losses
+from relearn_serving.control.domain.route import Change, Outcome, Pass, Phase, Route
 
 metadata = sa.MetaData()
 
@@ -33,8 +33,9 @@ routes = sa.Table(
     sa.Column("project_id", sa.Text, primary_key=True),
     sa.Column("revision", sa.BigInteger, nullable=False),
     *_version_columns(),
-    sa.Column("approved", sa.Boolean, nullable=False),
-    sa.Column("waiting", sa.Text, nullable=False),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("approved", JSONB(none_as_null=True)),
+    sa.Column("waiting", JSONB(none_as_null=True)),
     sa.Column("champions", ARRAY(sa.Text), nullable=False),
     sa.Column("barred", ARRAY(sa.Text), nullable=False),
     sa.Column("evidence", JSONB, nullable=False),
@@ -62,6 +63,9 @@ gateways = sa.Table(
     sa.Column("gateway_id", sa.Text, primary_key=True),
     sa.Column("report", sa.BigInteger, nullable=False),
     sa.Column("reported_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("dropped", sa.BigInteger, nullable=False),
+    sa.Column("spooled", sa.BigInteger, nullable=False),
+    sa.Column("shed", sa.BigInteger, nullable=False),
 )
 
 gateway_counters = sa.Table(
@@ -163,9 +167,9 @@ class Routes:
         )
         return (await self._connection.execute(found)).first() is not None
 
-    async def acknowledged(self, project_id: str, revision: int, *, now: datetime) -> None:
-        """The last live gateway has put this revision, and thereby all before it, in force."""
-        await self._connection.execute(
+    async def acknowledged(self, project_id: str, revision: int, *, now: datetime) -> list[datetime]:
+        """The last live gateway has put this revision, and thereby all before it, in force; when they were made."""
+        reached = (
             sa.update(route_changes)
             .where(
                 route_changes.c.project_id == project_id,
@@ -174,19 +178,20 @@ class Routes:
             )
             .values(acknowledged_at=now)
         )
+        rows = await self._connection.execute(reached.returning(route_changes.c.changed_at))
+        return [changed_at for (changed_at,) in rows]
 
 
 class Gateways:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def claim_report(self, gateway_id: str, report: int, *, now: datetime) -> bool:
+    async def claim_report(self, gateway_id: str, report: int, losses: Losses, *, now: datetime) -> bool:
         """True when this report is newer than all before it; the gateway stays locked until the end."""
-        upsert = insert(gateways).values(gateway_id=gateway_id, report=report, reported_at=now)
+        told = {"report": report, "reported_at": now, **asdict(losses)}
+        upsert = insert(gateways).values(gateway_id=gateway_id, **told)
         upsert = upsert.on_conflict_do_update(
-            index_elements=[gateways.c.gateway_id],
-            set_={"report": upsert.excluded.report, "reported_at": now},
-            where=gateways.c.report < upsert.excluded.report,
+            index_elements=[gateways.c.gateway_id], set_=told, where=gateways.c.report < upsert.excluded.report
         )
         return (await self._connection.execute(upsert.returning(gateways.c.gateway_id))).first() is not None
 
@@ -270,6 +275,17 @@ class Gateways:
             for row in rows.mappings()
         }
 
+    async def losses(self, *, live_since: datetime) -> Losses:
+        """Of all gateways that are remembered; a spool counts while its gateway reports."""
+        live = gateways.c.reported_at > live_since
+        sums = {
+            "dropped": sa.func.sum(gateways.c.dropped),
+            "spooled": sa.func.sum(gateways.c.spooled).filter(live),
+            "shed": sa.func.sum(gateways.c.shed),
+        }
+        row = await self._connection.execute(sa.select(*(sa.func.coalesce(s, 0).label(n) for n, s in sums.items())))
+        return Losses(**{name: int(count) for name, count in row.mappings().one().items()})
+
     async def forget(self, *, before: datetime) -> None:
         """Gateways that have been silent since then."""
         await self._connection.execute(sa.delete(gateways).where(gateways.c.reported_at < before))
@@ -302,8 +318,9 @@ def _row(kept: KeptRoute) -> dict[str, Any]:
         "project_id": route.project_id,
         "revision": route.revision,
         **_versions(route),
-        "approved": route.approved,
-        "waiting": route.waiting,
+        "event_id": route.event_id,
+        "approved": asdict(route.approved) if route.approved else None,
+        "waiting": asdict(route.waiting) if route.waiting else None,
         "champions": list(route.champions),
         "barred": list(route.barred),
         "evidence": asdict(kept.evidence),
@@ -320,8 +337,9 @@ def _kept(row: Mapping[Any, Any]) -> KeptRoute:
         phase=Phase(row["phase"]),
         weight=row["weight"],
         shards=row["shards"],
-        approved=row["approved"],
-        waiting=row["waiting"],
+        event_id=row["event_id"],
+        approved=Pass(**row["approved"]) if row["approved"] else None,
+        waiting=Pass(**row["waiting"]) if row["waiting"] else None,
         champions=tuple(row["champions"]),
         barred=tuple(row["barred"]),
     )

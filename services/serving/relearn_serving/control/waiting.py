@@ -2,10 +2,10 @@
 
 from relearn_runtime import Now, Store, Waiting
 from relearn_serving.control import wire
-from relearn_serving.control.domain.acknowledgements import problems, reached
+from relearn_serving.control.domain.acknowledgements import LIVE_FOR, problems, reached
 from relearn_serving.control.domain.canary import decide
+from relearn_serving.control.domain.reports import Losses
 from relearn_serving.control.domain.route import Phase
-from relearn_serving.control.rpc import LIVE_FOR
 from relearn_serving.control.store import Transaction
 
 STAGE = "rollout"
@@ -17,6 +17,7 @@ async def waiting(project_id: str, *, store: Store[Transaction], now: Now) -> li
         project = await tx.projects.require(project_id)
         kept = await tx.routes.get(project_id)
         standing = await tx.gateways.standing(project_id, since=now() - LIVE_FOR)
+        losses = await tx.gateways.losses(live_since=now() - LIVE_FOR)
     if kept is None or kept.route.revision == 0:
         held = kept is not None and kept.route.waiting and wire.is_paused(project)
         line = (
@@ -32,6 +33,8 @@ async def waiting(project_id: str, *, store: Store[Transaction], now: Now) -> li
         why = "; ".join(problems(standing.values())) or "on their way"
         waits_for = f"{missing} of {len(standing)} gateways do not serve revision {route.revision} yet: {why}"
         lines.append(Waiting(stage="gateways", waits_for=waits_for))
+    if losses:
+        lines.append(Waiting(stage="predictions", waits_for=_words(losses)))
     if wire.is_paused(project):
         lines.append(Waiting(stage=STAGE, waits_for="the project is paused; no rollout moves on", needs_person=True))
     if route.challenger:
@@ -41,5 +44,12 @@ async def waiting(project_id: str, *, store: Store[Transaction], now: Now) -> li
     else:
         lines.append(Waiting(stage=STAGE, waits_for=f"{route.champion} serves; no challenger has passed gate step 1"))
     if route.waiting:
-        lines.append(Waiting(stage=STAGE, waits_for=f"{route.waiting} waits until the running rollout ends"))
+        until = "until the running rollout ends" if route.challenger else "to be started"
+        lines.append(Waiting(stage=STAGE, waits_for=f"{route.waiting.model_version_id} waits {until}"))
     return lines
+
+
+def _words(losses: Losses) -> str:
+    """What could not be kept, of all projects together, as gateways count it."""
+    where = f"Kafka: {losses.spooled} are in the spools of the gateways" if losses.spooled else "nothing"
+    return f"{where}; in two days {losses.dropped} were lost and {losses.shed} of shadows shed"

@@ -2,19 +2,20 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from math import inf
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from relearn.registry.v1.model_version_pb2 import Judgement as JudgementMessage
 from relearn.registry.v1.project_pb2 import Project
 from relearn.serving.v1 import control_service_pb2 as pb
-from relearn.serving.v1.events_pb2 import RouteChanged
+from relearn.serving.v1.events_pb2 import PredictionMade, RouteChanged
 from relearn.serving.v1.route_pb2 import Route as RouteMessage
 from relearn_runtime.errors import InvalidInput
 from relearn_serving.control.domain.canary import RolloutPolicy
 from relearn_serving.control.domain.evidence import Arm, Tally
 from relearn_serving.control.domain.judgements import Judgement, Verdict
-from relearn_serving.control.domain.reports import Acknowledgement, CounterKey
+from relearn_serving.control.domain.reports import Acknowledgement, CounterKey, Losses
 from relearn_serving.control.domain.route import Change, Outcome, Phase, Route
 from relearn_serving.control.store import KeptChange, KeptRoute
 
@@ -37,6 +38,13 @@ VERDICTS: "Mapping[JudgementMessage.Verdict.ValueType, Verdict]" = {
     JudgementMessage.VERDICT_PASSED: Verdict.PASSED,
     JudgementMessage.VERDICT_REJECTED: Verdict.REJECTED,
     JudgementMessage.VERDICT_UNDECIDED: Verdict.UNDECIDED,
+}
+
+ARMS: "Mapping[PredictionMade.Arm.ValueType, Arm]" = {
+    PredictionMade.ARM_CHAMPION: Arm.CHAMPION,
+    PredictionMade.ARM_CANARY: Arm.CANARY,
+    PredictionMade.ARM_SHADOW: Arm.SHADOW,
+    PredictionMade.ARM_PINNED: Arm.PINNED,
 }
 
 _DEFAULT_STEPS = (1, 5, 25, 50, 100)
@@ -64,10 +72,13 @@ def policy(project: Project) -> RolloutPolicy:
     )
 
 
-def judgement(message: JudgementMessage) -> Judgement:
+def judgement(message: JudgementMessage, *, event_id: str) -> Judgement:
     """A verdict that is not known yet says nothing about the route."""
     return Judgement(
+        judgement_id=message.judgement_id,
+        event_id=event_id,
         model_version_id=message.model_version_id,
+        champion=message.champion_model_version_id,
         step=message.step,
         verdict=VERDICTS.get(message.verdict, Verdict.UNDECIDED),
         reason=message.reason,
@@ -114,6 +125,8 @@ def route_changed(change: Change, *, project_revision: int) -> RouteChanged:
         left_model_version_id=change.left,
         project_revision=project_revision,
         barred_model_version_ids=change.route.barred,
+        judgement_id=change.judgement_id,
+        alert_id=change.alert_id,
     )
 
 
@@ -121,7 +134,7 @@ def route_change(kept: KeptChange) -> pb.RouteChange:
     change = kept.change
     return pb.RouteChange(
         route=route(change.route, changed_at=change.at),
-        outcome=change.outcome.name,
+        outcome=OUTCOMES[change.outcome],
         reason=change.reason,
         person=change.person,
         acknowledge_time=_timestamp(kept.acknowledged_at) if kept.acknowledged_at else None,
@@ -132,15 +145,14 @@ def counters(messages: Iterable[pb.VersionCounters]) -> dict[CounterKey, Tally]:
     """Counters by what they count; an arm that is not known is left out.
 
     Raises:
-        InvalidInput: a counter is negative, or one is given twice.
+        InvalidInput: a counter is negative or no number, or one is given twice.
     """
     found: dict[CounterKey, Tally] = {}
-    arms = {arm.value: arm for arm in Arm}
     for message in messages:
-        if message.arm not in arms:
+        if message.arm not in ARMS:
             continue
         key = CounterKey(
-            project_id=message.project_id, model_version_id=message.model_version_id, arm=arms[message.arm]
+            project_id=message.project_id, model_version_id=message.model_version_id, arm=ARMS[message.arm]
         )
         tally = Tally(
             predictions=message.predictions,
@@ -149,11 +161,22 @@ def counters(messages: Iterable[pb.VersionCounters]) -> dict[CounterKey, Tally]:
             buckets=tuple(message.duration_buckets),
             labels=tuple(message.predicted_labels),
         )
-        if min(tally.predictions, tally.errors, tally.duration_s, *tally.buckets, *tally.labels) < 0:
-            raise InvalidInput(f"a counter of {key.model_version_id} is negative")
+        if min(tally.predictions, tally.errors, *tally.buckets, *tally.labels) < 0 or not 0 <= tally.duration_s < inf:
+            raise InvalidInput(f"a counter of {key.model_version_id} is negative or no number")
         if key in found:
             raise InvalidInput(f"counters of {key.model_version_id} as {key.arm.value} are given twice")
         found[key] = tally
+    return found
+
+
+def losses(report: pb.ReportGatewayRequest) -> Losses:
+    """
+    Raises:
+        InvalidInput: one of them is negative.
+    """
+    found = Losses(dropped=report.dropped_predictions, spooled=report.spooled_predictions, shed=report.shed_shadows)
+    if min(found.dropped, found.spooled, found.shed) < 0:
+        raise InvalidInput(f"counts of lost predictions must not be negative, got {found}")
     return found
 
 

@@ -76,7 +76,6 @@ class Reporting:
                 wire.acknowledgement(project, standing) for project, standing in self._routes.standings().items()
             ],
             counters=[wire.counters(count) for count in self._counters.versions()],
-            predictions=self._identity.last,
             dropped_predictions=tap.dropped,
             spooled_predictions=tap.waiting,
             shed_shadows=self._shadow.shed,

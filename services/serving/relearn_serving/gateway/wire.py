@@ -9,6 +9,7 @@ from relearn_runtime.errors import RelearnError
 from relearn_runtime.rpc_errors import DETAILS, code_of, status_of
 from relearn_serving.gateway.artifact import ModelFile, ModelVersion
 from relearn_serving.gateway.counters import VersionCount
+from relearn_serving.gateway.predictions import ARMS
 from relearn_serving.gateway.routes import Standing
 from relearn_serving.gateway.routing import Phase, Route
 
@@ -80,7 +81,7 @@ def counters(count: VersionCount) -> VersionCounters:
     return VersionCounters(
         project_id=count.project_id,
         model_version_id=count.model_version_id,
-        arm=count.arm.value,
+        arm=ARMS[count.arm],
         predictions=count.predictions,
         errors=count.errors,
         duration_s=count.model_s,

@@ -160,12 +160,21 @@ class Loop:
         verdict: Judgement.Verdict = Judgement.VERDICT_PASSED,
         reason: str = "the numbers are good",
         person: str = "",
+        against: str | None = None,
         id: str | None = None,
     ) -> str:
-        judgement = Judgement(model_version_id=version, step=step, verdict=verdict, reason=reason, person=person)
-        return await publish(
-            self.kafka, ModelVersionJudged(project_id=version.partition("/")[0], judgement=judgement), id=id
+        """The gate's word, compared with version 1 unless said otherwise; the id of the event."""
+        project, _, number = version.partition("/model/")
+        judgement = Judgement(
+            judgement_id=f"{version}/judgement/{step}",
+            model_version_id=version,
+            champion_model_version_id=against or (f"{project}/model/1" if number != "1" else None),
+            step=step,
+            verdict=verdict,
+            reason=reason,
+            person=person,
         )
+        return await publish(self.kafka, ModelVersionJudged(project_id=project, judgement=judgement), id=id)
 
     async def route(self, project: str = "shop") -> Route | None:
         response = await self.control_stub.GetRoutes(GetRoutesRequest())

@@ -8,18 +8,15 @@ from typing import Any
 
 import pytest
 import tritonclient.grpc.aio as triton
-from google.protobuf.timestamp_pb2 import Timestamp
 from serving_loop import image_input, in_force, infer, png
 from tritonclient.utils import InferenceServerException
 
-from relearn.monitoring.v1.alert_pb2 import Alert
-from relearn.monitoring.v1.events_pb2 import AlertConfirmed
 from relearn.registry.v1.model_version_pb2 import Judgement
 from relearn.serving.v1.control_service_pb2 import ListRouteChangesRequest, RollbackRequest
 from relearn.serving.v1.events_pb2 import PredictionMade, RouteChanged
 from relearn.serving.v1.route_pb2 import Route
 from relearn_runtime import new_id
-from relearn_runtime.testing import NotInTime, collect, eventually, publish
+from relearn_runtime.testing import NotInTime, collect, eventually
 
 
 class Traffic:
@@ -118,21 +115,6 @@ async def test_a_rejected_challenger_leaves_and_the_waiting_one_follows(the_loop
     assert undone.outcome == RouteChanged.OUTCOME_UNDONE
     assert undone.left_model_version_id == second
     assert "worse on 60 disagreements" in undone.reason
-    assert changes[2].causes, "the judgement is its cause"
-
-
-async def test_a_confirmed_alert_on_the_challenger_undoes_it_and_on_the_champion_does_not(the_loop: Any) -> None:
-    await the_loop.serving()
-    second = the_loop.registry.add("shop", 2)
-    await the_loop.judge(second, step=1)
-    await the_loop.route_is(lambda route: route.challenger_model_version_id == second)
-
-    for version in ("shop/model/1", second):
-        alert = Alert(alert_id=new_id(), project_id="shop", model_version_id=version, reason="accuracy fell")
-        alert.open_time.CopyFrom(Timestamp(seconds=1))
-        await publish(the_loop.kafka, AlertConfirmed(alert=alert, project_id="shop"))
-
-    await the_loop.route_is(lambda route: route.revision == 3 and not route.challenger_model_version_id)
 
 
 async def test_a_challenger_that_fails_is_undone_by_its_counters(the_loop: Any) -> None:
@@ -185,7 +167,13 @@ async def test_a_rollback_returns_when_the_gateways_have_it(the_loop: Any) -> No
     assert answer.get_response().model_version == "1"
     assert traffic.refusals == []
     changes = (await the_loop.control_stub.ListRouteChanges(ListRouteChangesRequest(project_id="shop"))).changes
-    assert [change.outcome for change in changes] == ["ROLLED_BACK", "FINISHED", "ADVANCED", "STARTED", "FIRST"]
+    assert [change.outcome for change in changes] == [
+        RouteChanged.OUTCOME_ROLLED_BACK,
+        RouteChanged.OUTCOME_FINISHED,
+        RouteChanged.OUTCOME_ADVANCED,
+        RouteChanged.OUTCOME_STARTED,
+        RouteChanged.OUTCOME_FIRST,
+    ]
     assert (changes[0].person, changes[0].reason) == ("test-engineer", "customers complain")
     assert all(change.HasField("acknowledge_time") for change in changes)
     told = (await collect(the_loop.kafka, RouteChanged, 5))[-1].message

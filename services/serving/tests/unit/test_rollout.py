@@ -15,7 +15,7 @@ from relearn_serving.control.domain.evidence import Arm, Evidence, Tally
 from relearn_serving.control.domain.judgements import Judgement, harmed, hear, next_move
 from relearn_serving.control.domain.judgements import Verdict as Gate
 from relearn_serving.control.domain.reports import CounterKey, added, with_report
-from relearn_serving.control.domain.route import NothingToRollBackTo, Outcome, Phase, Route
+from relearn_serving.control.domain.route import NothingToRollBackTo, Outcome, Pass, Phase, Route
 from relearn_serving.control.domain.sequential import lower_bound, upper_bound
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -23,17 +23,30 @@ POLICY = RolloutPolicy(
     canary_percent=(5, 50, 100), requests_per_step=100, max_error_increase=0.01, max_latency_ratio=3.0
 )
 EMPTY = Route(project_id="shop")
-SERVING = replace(EMPTY, revision=1, champion="v1")
+SERVING = replace(EMPTY, revision=1, champion="v1", event_id="before")
 SHADOW = replace(SERVING, revision=2, challenger="v2", phase=Phase.SHADOW)
-CANARY = replace(SHADOW, revision=3, phase=Phase.CANARY, weight=5, approved=True)
+CANARY = replace(SHADOW, revision=3, phase=Phase.CANARY, weight=5)
 
 
 def tally(predictions: int = 0, errors: int = 0, *, mean_s: float = 0.001, labels: tuple[int, ...] = ()) -> Tally:
     return Tally(predictions=predictions, errors=errors, duration_s=predictions * mean_s, labels=labels)
 
 
-def passed(version: str, step: int, person: str = "") -> Judgement:
-    return Judgement(model_version_id=version, step=step, verdict=Gate.PASSED, reason="good", person=person)
+def passed(version: str, step: int, person: str = "", *, against: str = "v1") -> Judgement:
+    return Judgement(
+        judgement_id=f"judgement of {version}",
+        event_id=f"word on {version}",
+        model_version_id=version,
+        champion=against,
+        step=step,
+        verdict=Gate.PASSED,
+        reason=f"{version} is good",
+        person=person,
+    )
+
+
+def gate_pass(version: str) -> Pass:
+    return passed(version, 1).as_pass
 
 
 def outcome_of(route: Route, judgement: Judgement, *, paused: bool = False) -> Outcome | None:
@@ -42,7 +55,7 @@ def outcome_of(route: Route, judgement: Judgement, *, paused: bool = False) -> O
 
 
 def test_the_first_version_serves_at_once():
-    change = hear(EMPTY, passed("v1", 1), policy=POLICY, paused=False, now=NOW).change
+    change = hear(EMPTY, passed("v1", 1, against=""), policy=POLICY, paused=False, now=NOW).change
 
     assert change is not None
     assert (change.outcome, change.route.champion, change.route.revision) == (Outcome.FIRST, "v1", 1)
@@ -60,23 +73,25 @@ def test_a_second_challenger_waits_and_the_newest_replaces_one_that_waits():
     waiting = hear(SHADOW, passed("v3", 1), policy=POLICY, paused=False, now=NOW).route
     waiting = hear(waiting, passed("v4", 1), policy=POLICY, paused=False, now=NOW).route
 
-    assert (waiting.challenger, waiting.waiting) == ("v2", "v4")
-    assert next_move(waiting, policy=POLICY, reason="", now=NOW) is None
-    undone = moves.undo(waiting, reason="worse", at=NOW).route
-    following = next_move(undone, policy=POLICY, reason="", now=NOW)
+    assert (waiting.challenger, waiting.waiting) == ("v2", gate_pass("v4"))
+    assert next_move(waiting, policy=POLICY, now=NOW) is None
+    undone = replace(moves.undo(waiting, reason="worse", at=NOW).route, event_id="undone")
+    following = next_move(undone, policy=POLICY, now=NOW)
     assert following is not None
-    assert following.route.challenger == "v4"
+    assert (following.route.challenger, following.reason) == ("v4", "v4 is good")
+    assert following.causes == ("word on v4", "undone")
 
 
 def test_a_paused_project_remembers_what_passed():
     waiting = hear(SERVING, passed("v2", 1), policy=POLICY, paused=True, now=NOW)
     approved = hear(SHADOW, passed("v2", 2), policy=POLICY, paused=True, now=NOW)
 
-    assert (waiting.change, waiting.route.waiting) == (None, "v2")
-    assert (approved.change, approved.route.approved) == (None, True)
-    resumed = next_move(approved.route, policy=POLICY, reason="", now=NOW)
+    assert (waiting.change, waiting.route.waiting) == (None, gate_pass("v2"))
+    assert (approved.change, approved.route.approved) == (None, gate_pass("v2"))
+    resumed = next_move(approved.route, policy=POLICY, now=NOW)
     assert resumed is not None
-    assert resumed.route.phase is Phase.CANARY
+    assert (resumed.route.phase, resumed.route.approved) == (Phase.CANARY, None)
+    assert (resumed.judgement_id, resumed.causes) == ("judgement of v2", ("word on v2", "before"))
 
 
 @pytest.mark.parametrize(
@@ -93,6 +108,11 @@ def test_a_paused_project_remembers_what_passed():
         (SHADOW, passed("v2", 2, "ada"), Outcome.ADVANCED),
         (CANARY, passed("v2", 2, "ada"), None),
         (EMPTY, passed("v1", 2, "ada"), Outcome.FIRST),
+        (replace(SERVING, barred=("v2",)), passed("v2", 2, "ada"), None),
+        (SERVING, passed("v2", 1, against="v0"), None),
+        (SERVING, passed("v2", 1, against=""), None),
+        (SHADOW, passed("v2", 2, against="v0"), None),
+        (SERVING, passed("v2", 2, "ada", against="v0"), Outcome.STARTED),
     ],
 )
 def test_a_judgement_moves_the_route_or_not(route: Route, judgement: Judgement, outcome: Outcome | None):
@@ -107,10 +127,12 @@ def test_a_person_replaces_a_running_challenger():
 
 
 def test_only_the_challengers_own_alert_stops_its_rollout():
-    assert harmed(CANARY, "v1", reason="", now=NOW) is None
-    undone = harmed(CANARY, "v2", reason="", now=NOW)
+    told = {"alert_id": "alert", "event_id": "confirmation", "reason": "", "now": NOW}
+    assert harmed(CANARY, "v1", **told) is None
+    undone = harmed(CANARY, "v2", **told)
     assert undone is not None
     assert (undone.outcome, undone.left, undone.route.champion) == (Outcome.UNDONE, "v2", "v1")
+    assert (undone.alert_id, undone.causes) == ("alert", ("confirmation", "before"))
 
 
 def test_a_step_is_held_until_its_requests_are_counted():
@@ -140,6 +162,13 @@ def test_errors_undo_at_once_even_in_shadow():
 
     assert decision.verdict is Verdict.UNDO
     assert decision.reason.startswith("errors: 12 of 12")
+
+
+def test_a_challenger_that_has_all_the_traffic_and_fails_is_undone():
+    alone = replace(CANARY, weight=100)
+
+    assert decide(alone, Evidence(canary=tally(0, 12)), POLICY).verdict is Verdict.UNDO
+    assert decide(alone, Evidence(canary=tally(50, 1)), POLICY).verdict is Verdict.HOLD
 
 
 def test_errors_that_the_champion_has_too_are_no_reason():
@@ -247,6 +276,19 @@ def test_a_rollback_brings_the_last_version_back_that_is_not_barred():
     assert change.route.champions == ("v1",)
 
 
+def test_what_waited_was_judged_against_the_champion_that_leaves_and_is_judged_again():
+    served_before = replace(SERVING, champions=("v0",), waiting=gate_pass("v3"))
+    in_canary = replace(CANARY, waiting=gate_pass("v3"))
+
+    back = moves.roll_back(served_before, reason="bad", at=NOW, person="ada").route
+    finished = moves.finish(in_canary, reason="", at=NOW).route
+    stayed = moves.roll_back(in_canary, reason="bad", at=NOW, person="ada").route
+
+    assert (back.champion, back.waiting) == ("v0", None)
+    assert (finished.champion, finished.waiting) == ("v2", None)
+    assert (stayed.champion, stayed.waiting) == ("v1", gate_pass("v3"))
+
+
 def test_the_first_version_has_nothing_to_roll_back_to():
     with pytest.raises(NothingToRollBackTo):
         moves.roll_back(SERVING, reason="bad", at=NOW, person="ada")
@@ -254,9 +296,9 @@ def test_the_first_version_has_nothing_to_roll_back_to():
 
 def test_every_change_is_the_next_revision():
     changes = [
-        moves.first(EMPTY, "v1", reason="", at=NOW),
-        moves.start_shadow(SERVING, "v2", reason="", at=NOW),
-        moves.start_canary(SHADOW, weight=5, reason="", at=NOW),
+        moves.first(EMPTY, gate_pass("v1"), at=NOW),
+        moves.start_shadow(SERVING, gate_pass("v2"), at=NOW),
+        moves.start_canary(SHADOW, gate_pass("v2"), weight=5, at=NOW),
         moves.advance(CANARY, weight=50, reason="", at=NOW),
         moves.finish(CANARY, reason="", at=NOW),
         moves.undo(CANARY, reason="", at=NOW),
@@ -264,4 +306,10 @@ def test_every_change_is_the_next_revision():
     ]
 
     assert [change.route.revision for change in changes] == [1, 2, 3, 4, 4, 4, 4]
+    assert [change.causes for change in changes] == [
+        ("word on v1",),
+        ("word on v2", "before"),
+        ("word on v2", "before"),
+        *[("before",)] * 4,
+    ]
     assert changes[4].route.champions == ("v1",)

@@ -8,6 +8,7 @@ from relearn.serving.v1 import control_service_pb2 as pb
 from relearn.serving.v1.events_pb2 import PredictionMade, RouteChanged
 from relearn.serving.v1.route_pb2 import Route as RouteMessage
 from relearn_serving.control import wire as control
+from relearn_serving.control.domain.evidence import Arm
 from relearn_serving.control.domain.judgements import Verdict
 from relearn_serving.control.domain.route import Outcome, Phase
 from relearn_serving.gateway import predictions, routing
@@ -25,6 +26,8 @@ def test_enum_tables_are_total():
     assert set(control.OUTCOMES.values()) == numbers(RouteChanged.Outcome)
     assert set(control.VERDICTS) == numbers(JudgementMessage.Verdict)
     assert set(control.VERDICTS.values()) == set(Verdict)
+    assert set(control.ARMS) == numbers(PredictionMade.Arm)
+    assert set(control.ARMS.values()) == set(Arm)
     assert set(gateway.PHASES) == numbers(RouteMessage.Phase)
     assert set(gateway.PHASES.values()) == set(routing.Phase)
     assert set(predictions.ARMS) == set(routing.Arm)
@@ -54,11 +57,13 @@ def test_a_phase_of_the_future_serves_the_champion():
 
 
 def test_a_verdict_of_the_future_says_nothing():
-    assert control.judgement(JudgementMessage(model_version_id="v", verdict=77)).verdict is Verdict.UNDECIDED
+    unknown = control.judgement(JudgementMessage(model_version_id="v", verdict=77), event_id="e")
+
+    assert unknown.verdict is Verdict.UNDECIDED
 
 
 def test_an_arm_of_the_future_is_left_out():
-    assert control.counters([pb.VersionCounters(project_id="shop", arm="mirror", predictions=3)]) == {}
+    assert control.counters([pb.VersionCounters(project_id="shop", arm=77, predictions=3)]) == {}
 
 
 def test_a_project_without_numbers_gets_the_documented_ones():

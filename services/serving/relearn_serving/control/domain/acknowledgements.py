@@ -1,8 +1,12 @@
 """How far a route has come: which gateways have it in force."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from relearn_serving.control.domain.reports import Acknowledgement
+
+LIVE_FOR = timedelta(seconds=3)
+"""A gateway that has not reported for longer is not waited for."""
 
 
 def reached(standing: Iterable[Acknowledgement | None], revision: int) -> tuple[int, int]:

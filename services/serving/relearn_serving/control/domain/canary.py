@@ -66,7 +66,8 @@ def next_weight(weight: int, policy: RolloutPolicy) -> int | None:
 def _errors(challenger: Tally, champion: Tally, policy: RolloutPolicy) -> str | None:
     """Anytime-valid: the two bounds hold together with probability 1 - _FALSE_UNDO at every look."""
     at_least = lower_bound(challenger.errors, challenger.attempts, alpha=_FALSE_UNDO / 2)
-    at_most = upper_bound(champion.errors, champion.attempts, alpha=_FALSE_UNDO / 2)
+    # without a request that the champion answered, the challenger has the traffic to itself and is held to no errors
+    at_most = upper_bound(champion.errors, champion.attempts, alpha=_FALSE_UNDO / 2) if champion.attempts else 0.0
     if at_least <= at_most + policy.max_error_increase:
         return None
     return (

@@ -25,6 +25,18 @@ class Acknowledgement:
     hopeless: bool = False  # trying again cannot help
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Losses:
+    """What gateways could not pass on: lost by the tap, still in a spool, shadow answers shed."""
+
+    dropped: int = 0
+    spooled: int = 0
+    shed: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.dropped or self.spooled or self.shed)
+
+
 def added(now: Mapping[CounterKey, Tally], before: Mapping[CounterKey, Tally]) -> dict[CounterKey, Tally]:
     """What happened since the last report. Counters only grow, so a lost report is made good by the next.
 

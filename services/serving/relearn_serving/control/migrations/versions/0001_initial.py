@@ -13,7 +13,7 @@ _TABLES = (
         champion text not null, challenger text not null,
         phase text not null check (phase in ('serving', 'shadow', 'canary')),
         weight integer not null check (weight between 0 and 100), shards integer not null check (shards >= 1),
-        approved boolean not null, waiting text not null, champions text[] not null, barred text[] not null,
+        event_id text not null, approved jsonb, waiting jsonb, champions text[] not null, barred text[] not null,
         evidence jsonb not null, changed_at timestamptz not null,
         check ((challenger = '') = (phase = 'serving')))""",
     """create table route_changes (
@@ -24,7 +24,8 @@ _TABLES = (
         changed_at timestamptz not null, acknowledged_at timestamptz, primary key (project_id, revision))""",
     "create index route_changes_unacknowledged on route_changes (project_id, revision) where acknowledged_at is null",
     """create table gateways (
-        gateway_id text primary key, report bigint not null check (report >= 1), reported_at timestamptz not null)""",
+        gateway_id text primary key, report bigint not null check (report >= 1), reported_at timestamptz not null,
+        dropped bigint not null, spooled bigint not null, shed bigint not null)""",
     """create table gateway_counters (
         gateway_id text not null references gateways on delete cascade,
         project_id text not null, model_version_id text not null,
