@@ -10,7 +10,7 @@ from datetime import timedelta
 from relearn.registry.v1.project_pb2 import Project
 from relearn_registry import gate, metrics
 from relearn_registry.domain import step_one, versions
-from relearn_registry.domain.judgements import Finding, Judgement, Measurement, Verdict
+from relearn_registry.domain.judgements import Finding, Measurement, Verdict
 from relearn_registry.domain.model_versions import VALIDATION_FILE, ModelVersion, registered_files
 from relearn_registry.object_files import FileMissing, ModelFiles
 from relearn_registry.store import Transaction
@@ -21,6 +21,7 @@ from relearn_runtime import NewId, Now, Store
 from relearn_runtime.errors import RelearnError
 
 _LONGEST_RETRY_S = 60.0
+_READ_AGAIN = timedelta(seconds=2)
 _PROJECTS_AT_ONCE = 4
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,9 @@ async def copy_model_files(
             for source, target in zip(version.files, registered_files(version), strict=True):
                 await files.copy(source, target)
         except RelearnError as error:
-            await _say_problem(store, version, error)
+            async with store.transaction() as tx:
+                after_s = min(_LONGEST_RETRY_S, 2.0 ** await tx.model_versions.attempts(version.model_version_id))
+            await _say_problem(store, version, error, try_after=timedelta(seconds=after_s))
             continue
         await _register(store, version, new_id=new_id, now=now)
 
@@ -76,27 +79,21 @@ async def _tend(store: Store[Transaction], files: ModelFiles, project_id: str, *
         await tx.lock_project(project_id)
         project = await tx.projects.require(project_id)
         await gate.review(tx, project, new_id=new_id, now=now)
+        await gate.supersede(tx, project, new_id=new_id, now=now)
         case = await _next_case(tx, project)
     if case is None:
         return
-    finding = await _find(files, case)
+    try:
+        finding = await _find(files, case)
+    except RelearnError as error:  # a file is away or another one: this version waits, and says so
+        await _say_problem(store, case.version, error, try_after=_READ_AGAIN)
+        return
     async with store.transaction() as tx:
         await tx.lock_project(project_id)
         project = await tx.projects.require(project_id)
-        if await _next_case(tx, project) != replace(case, project=project):
+        if await _next_case(tx, project) != case:
             return  # something moved meanwhile: judged anew with the next pass
-        judged = Judgement(
-            model_version_id=case.version.model_version_id,
-            champion_id=case.champion.model_version_id if case.champion else None,
-            step=1,
-            finding=finding,
-            project_revision=case.project.revision,
-            dataset_version_id=case.version.dataset_version_id,
-            person="",
-            judged_at=now(),
-        )
-        cause = await tx.model_versions.cause_of(case.version.model_version_id)
-        await gate.conclude(tx, project, judged, new_id=new_id, causes=[cause])
+        await gate.conclude_step_one(tx, project, case.version.model_version_id, finding, new_id=new_id, now=now)
 
 
 async def _next_case(tx: Transaction, project: Project) -> _Case | None:
@@ -104,7 +101,7 @@ async def _next_case(tx: Transaction, project: Project) -> _Case | None:
         return None
     route = await tx.routes.find(project.project_id)
     candidate = versions.next_to_judge(await tx.model_versions.candidates(project.project_id), route)
-    if candidate is None:
+    if candidate is None or not await tx.model_versions.may_try(candidate.model_version_id):
         return None
     version = await tx.model_versions.get(candidate.model_version_id)
     champion = await tx.model_versions.get(route.champion_id) if route else None
@@ -120,10 +117,19 @@ async def _find(files: ModelFiles, case: _Case) -> Finding:
     if case.champion is None:
         finding = await asyncio.to_thread(step_one.judge_first, new, limits=limits)
     else:
-        old = await _predictions(files, case.champion)
-        finding = await asyncio.to_thread(step_one.judge_challenger, new, old, limits=limits)
+        finding = await _compare(files, new, case.champion, limits)
     sizes = [Measurement(name=f"size_bytes/{f.name}", value=f.size_bytes) for f in case.version.files]
     return replace(finding, measurements=(*finding.measurements, *sizes))
+
+
+async def _compare(
+    files: ModelFiles, new: step_one.ValidationPredictions, champion: ModelVersion, limits: step_one.Limits
+) -> Finding:
+    try:
+        old = await _predictions(files, champion)
+    except ValidationUnreadable as error:  # a person let it in all the same; it must not block all that follow
+        return step_one.not_compared(new, why=error.message)
+    return await asyncio.to_thread(step_one.judge_challenger, new, old, limits=limits)
 
 
 async def _predictions(files: ModelFiles, version: ModelVersion) -> step_one.ValidationPredictions:
@@ -138,12 +144,10 @@ async def _register(store: Store[Transaction], version: ModelVersion, *, new_id:
     event_id = new_id()
     async with store.transaction() as tx:
         await tx.lock_project(version.project_id)
-        candidates = await tx.model_versions.candidates(version.project_id)
-        if not any(_is_copying(c, version) for c in candidates):
-            return  # another process was faster
+        cause = await tx.model_versions.register(registered, event_id=event_id)
+        if cause is None:
+            return
         project = await tx.projects.require(version.project_id)
-        await tx.model_versions.register(registered)
-        cause = await tx.model_versions.cause_of(version.model_version_id)
         await tx.outbox.add(models.model_version_registered(registered), causes=[cause], ids=[event_id])
         await tx.lineage.add(lineage_of_loop.of_model_version(registered, event_id))
         await gate.supersede(tx, project, new_id=new_id, now=now)
@@ -151,16 +155,12 @@ async def _register(store: Store[Transaction], version: ModelVersion, *, new_id:
     log.info("model version registered", extra={"model_version_id": version.model_version_id})
 
 
-def _is_copying(candidate: versions.Candidate, version: ModelVersion) -> bool:
-    copying = candidate.standing is versions.Standing.COPYING
-    return copying and candidate.model_version_id == version.model_version_id
-
-
-async def _say_problem(store: Store[Transaction], version: ModelVersion, error: RelearnError) -> None:
-    metrics.COPY_FAILURES.labels(error.reason).inc()
+async def _say_problem(
+    store: Store[Transaction], version: ModelVersion, error: RelearnError, *, try_after: timedelta
+) -> None:
+    metrics.FILE_FAILURES.labels(error.reason).inc()
     log.warning(
-        "model files can't be copied", extra={"model_version_id": version.model_version_id, "error": error.message}
+        "model files can't be used", extra={"model_version_id": version.model_version_id, "error": error.message}
     )
     async with store.transaction() as tx:
-        after = min(_LONGEST_RETRY_S, 2.0 ** await tx.model_versions.attempts(version.model_version_id))
-        await tx.model_versions.say_problem(version.model_version_id, error.message, try_after=timedelta(seconds=after))
+        await tx.model_versions.say_problem(version.model_version_id, error.message, try_after=try_after)

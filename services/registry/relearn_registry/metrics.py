@@ -6,4 +6,6 @@ from prometheus_client import Counter
 
 JUDGEMENTS = Counter("relearn_registry_judgements_total", "What the gate said", ["step", "verdict"])
 VERSIONS = Counter("relearn_registry_model_versions_total", "Model versions registered")
-COPY_FAILURES = Counter("relearn_registry_copy_failures_total", "Attempts to copy model files that failed", ["reason"])
+FILE_FAILURES = Counter(
+    "relearn_registry_file_failures_total", "Attempts to copy or read model files that failed", ["reason"]
+)

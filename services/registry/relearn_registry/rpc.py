@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
@@ -79,7 +80,7 @@ class RegistryRpc(RegistryServiceServicer):
         return response
 
     async def ResumeProject(self, request: pb.ResumeProjectRequest, context: _Context) -> pb.ResumeProjectResponse:
-        """Starts it again; a shadow gets the time of the pause back."""
+        """Starts it again."""
         async with self._store.transaction() as tx:
             if (saved := await tx.requests.begin(request)) is not None:
                 return pb.ResumeProjectResponse.FromString(saved)
@@ -181,8 +182,6 @@ class RegistryRpc(RegistryServiceServicer):
         await tx.lock_project(project_id)
         before = wire.applied_project(await tx.projects.require(project_id))
         after = domain.moved_to(before, state, reason=reason, now=self._now())
-        if after is not before and state is ProjectState.ACTIVE:
-            await tx.model_versions.extend_shadows(project_id, after.updated_at - before.updated_at)
         return await _keep(tx, before, after, person=caller(context).subject, reason=reason)
 
 
@@ -197,26 +196,29 @@ async def _applied(tx: Transaction, project_id: str) -> AppliedProject | None:
 async def _keep(
     tx: Transaction, before: AppliedProject | None, after: AppliedProject, *, person: str, reason: str = ""
 ) -> Project:
-    """Saves and announces a project that changed."""
+    """Saves and announces a project that changed; deadlines do not run while one is paused."""
     project = wire.project(after)
     if after is not before:
+        if before is not None and before.state is ProjectState.PAUSED:
+            paused_for = after.updated_at - before.updated_at
+            await tx.model_versions.extend_shadows(project.project_id, paused_for)
+            await tx.approvals.extend(project.project_id, paused_for)
         await tx.projects.save(project)
         await tx.outbox.add(ProjectApplied(project=project, person=person, reason=reason))
     return project
 
 
-async def _statuses(tx: Transaction, project_id: str, page: Any) -> list[pb.ModelVersionStatus]:
+async def _statuses(tx: Transaction, project_id: str, page: Sequence[ModelVersion]) -> list[pb.ModelVersionStatus]:
     project = await tx.projects.require(project_id)
     aliases = await tx.aliases.of(project_id)
     candidates = {c.model_version_id: c for c in await tx.model_versions.candidates(project_id)}
     statuses = []
-    version: ModelVersion
     for version in page:
         judgements = await tx.judgements.of(version.model_version_id)
         statuses.append(
             pb.ModelVersionStatus(
                 model_version=models.model_version(version),
-                judgements=[models.judgement(judged) for _, judged in judgements],
+                judgements=[models.judgement(judged) for judged in judgements],
                 aliases=[alias for alias, named in aliases.items() if named == version.model_version_id],
                 standing=await sentence(tx, project, candidates[version.model_version_id]),
             )

@@ -28,7 +28,6 @@ async def waiting(project_id: str, *, store: Store[Transaction]) -> list[Waiting
         lines += [
             Waiting(stage="model files", waits_for=f"{version}: {problem}", needs_person=True)
             for version, problem in await tx.model_versions.problems(project_id)
-            if problem
         ]
     if wire_projects.is_paused(project):
         paused = Waiting(stage="project", waits_for="is paused; resume it and the loop goes on", needs_person=True)
@@ -40,9 +39,13 @@ async def sentence(tx: Transaction, project: Project, candidate: Candidate) -> s
     """One line: where a version stands and what it waits for."""
     if candidate.standing is Standing.REJECTED:
         judged = await tx.judgements.of(candidate.model_version_id)
-        return f"rejected: {judged[-1][1].finding.reason}" if judged else "rejected"
-    line = await _line(tx, project, candidate)
-    return f"{line.stage}: {line.waits_for}" if line else _IN_WORDS.get(candidate.standing, candidate.standing.value)
+        return f"rejected: {judged[-1].finding.reason}" if judged else "rejected"
+    if line := await _line(tx, project, candidate):
+        return f"{line.stage}: {line.waits_for}"
+    route = await tx.routes.find(project.project_id)
+    barred = route is not None and candidate.model_version_id in route.barred
+    said = _IN_WORDS.get(candidate.standing, candidate.standing.value)
+    return f"{said}, barred by a rollback" if barred else said
 
 
 async def _line(tx: Transaction, project: Project, candidate: Candidate) -> Waiting | None:
@@ -55,9 +58,7 @@ async def _line(tx: Transaction, project: Project, candidate: Candidate) -> Wait
         case Standing.SHADOW:
             return await _shadow(tx, project, version)
         case Standing.APPROVAL:
-            held = await tx.approvals.find(version)
-            why = held[1].reason if held else "passed"
-            return Waiting(stage="approval", waits_for=f"{version}: {why}; promote it or not", needs_person=True)
+            return await _approval(tx, project, version)
         case Standing.ADMITTED | Standing.PASSED:
             return Waiting(stage="rollout", waits_for=f"{version} {_IN_WORDS[candidate.standing]}")
         case _:
@@ -71,10 +72,20 @@ async def _what_step_one_waits_for(tx: Transaction, project: Project, version: s
     return f"{version} is about to be judged"
 
 
+async def _approval(tx: Transaction, project: Project, version: str) -> Waiting:
+    """A challenger holds newer ones up, so its approval has a deadline; a first version is replaced by a newer one."""
+    held, route = await tx.approvals.find(version), await tx.routes.find(project.project_id)
+    why = held.finding.reason if held else "passed"
+    end = "a newer version replaces it"
+    if held and route:
+        end = f"it is rejected at {held.held_at + wire_projects.step_two_policy(project).deadline:%Y-%m-%d %H:%M} UTC"
+    return Waiting(stage="approval", waits_for=f"{version}: {why}; promote it, or {end}", needs_person=True)
+
+
 async def _shadow(tx: Transaction, project: Project, version: str) -> Waiting:
     route = await tx.routes.find(project.project_id)
     evidence = await gate.evidence_of(tx, route.champion_id, version) if route else None
-    if evidence is None:
+    if evidence is None or evidence.disagreements is None:
         waits_for = f"{version}: the dataset versions it was trained on are not all known yet"
         return Waiting(stage="gate step 2", waits_for=waits_for)
     wanted = wire_projects.step_two_policy(project).per_look * (evidence.looks + 1)

@@ -35,7 +35,7 @@ def validation_predictions(content: bytes) -> ValidationPredictions:
     """
     try:
         table = pl.read_parquet(io.BytesIO(content), columns=list(COLUMNS)).cast(COLUMNS)
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:  # a panic: damaged pages
         raise ValidationUnreadable(f"validation.parquet can't be read: {error}") from error
     table = table.filter(pl.col("stream").is_in(POPULATIONS))
     _refuse_nonsense(table)

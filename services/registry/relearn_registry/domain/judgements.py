@@ -53,6 +53,7 @@ class Judgement:
         step: 1 before shadow, 2 before canary.
         dataset_version_id: whose labels were used in step 1, else empty.
         person: who promoted or approved; empty when the policy decided.
+        judgement_id: `<model version>/judgement/<number>`, given when it is kept.
     """
 
     model_version_id: str
@@ -63,8 +64,23 @@ class Judgement:
     dataset_version_id: str
     person: str
     judged_at: datetime
+    judgement_id: str = ""
 
     @property
     def verdict(self) -> Verdict:
         """What the gate said."""
         return self.finding.verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What the gate would let pass, until a person approves it.
+
+    Attributes:
+        causes: ids of the events that it rests on.
+        held_at: when it was found, later by the time of pauses.
+    """
+
+    finding: Finding
+    causes: tuple[str, ...]
+    held_at: datetime

@@ -13,10 +13,11 @@ from relearn_runtime.errors import InvalidInput, WrongState
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 INPUT_KINDS = ("IMAGE",)
+_MOST_PROBLEMS = 20
 
 
 class InvalidProject(InvalidInput):
-    """A project that can't be; the metadata name each field by its path."""
+    """A project that can't be; the metadata name the fields by their paths."""
 
     reason = "INVALID_PROJECT"
 
@@ -71,7 +72,7 @@ def apply(current: AppliedProject | None, proposal: Proposal, *, now: datetime) 
     """The project after somebody applied a proposal; the very same value when nothing changes.
 
     Raises:
-        InvalidProject: every problem at once, by path.
+        InvalidProject: the problems by path, at most 20 of them.
         LabelSetFixed: other classes than before.
     """
     complete = _checked(proposal)
@@ -116,8 +117,10 @@ def require_reason(reason: str) -> None:
 def _checked(proposal: Proposal) -> Proposal:
     found = {**_identity(proposal), **_classes(proposal.classes), **problems(proposal.values)}
     if found:
-        listed = "; ".join(f"{path}: {problem}" for path, problem in sorted(found.items()))
-        raise InvalidProject(f"the project can't be applied: {listed}", **found)
+        told = dict(sorted(found.items())[:_MOST_PROBLEMS])
+        listed = "; ".join(f"{path}: {problem}" for path, problem in told.items())
+        more = f"; and {len(found) - len(told)} more" if len(found) > len(told) else ""
+        raise InvalidProject(f"the project can't be applied: {listed}{more}", **told)
     return replace(proposal, values=with_defaults(proposal.values))
 
 
@@ -144,6 +147,8 @@ def _classes(classes: Sequence[str]) -> dict[str, str]:
             found[path] = "must not be blank"
         elif len(name) > 100:
             found[path] = f"must have at most 100 characters, has {len(name)}"
+        elif not name.isprintable():
+            found[path] = f"must be printable: {name!r}"
         elif name in seen:
             found[path] = f"is there twice: {name!r}"
         seen.add(name)

@@ -111,6 +111,16 @@ def judge_first(version: ValidationPredictions, *, limits: Limits) -> Finding:
     )
 
 
+def not_compared(challenger: ValidationPredictions, *, why: str) -> Finding:
+    """A challenger that cannot be compared: nothing shows that it is worse, and step 2 will tell.
+
+    Args:
+        why: what is wrong with the champion's predictions.
+    """
+    reason = f"no validation sample to compare on: the champion's {why}"
+    return Finding(verdict=Verdict.PASSED, reason=reason, measurements=_own_measurements(challenger))
+
+
 def judge_challenger(challenger: ValidationPredictions, champion: ValidationPredictions, *, limits: Limits) -> Finding:
     """A challenger against the champion of now, on the champion's validation samples and the challenger's labels."""
     new, old = _joined(challenger, champion)

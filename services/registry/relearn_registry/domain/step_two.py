@@ -7,11 +7,11 @@ when twice as many are. Nothing is decided between looks.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
-from relearn_registry.domain.judgements import Finding, Measurement, Verdict
+from relearn_registry.domain.judgements import Finding, Held, Measurement, Verdict
 from relearn_registry.domain.statistics import exact_interval, sign_test
 
 LOOKS = 2
@@ -70,11 +70,12 @@ class Evidence:
     """All that is known about a pair.
 
     Attributes:
+        disagreements: None while it is not known which labels the challenger was trained on.
         looks: how often the test was undecided already.
         since: when the shadow started.
     """
 
-    disagreements: Sequence[Disagreement]
+    disagreements: Sequence[Disagreement] | None
     comparison: Comparison | None
     looks: int
     since: datetime
@@ -101,7 +102,7 @@ def judge(evidence: Evidence, *, policy: Policy, now: datetime) -> Finding | Non
     """What the gate says now, or None while it waits."""
     look = evidence.looks + 1
     wanted = policy.per_look * look
-    asked = sorted((d for d in evidence.disagreements if d.number <= wanted), key=lambda d: d.number)
+    asked = sorted((d for d in evidence.disagreements or () if d.number <= wanted), key=lambda d: d.number)
     tally = tally_of(asked)
     if len(asked) == wanted and all(d.settled for d in asked):
         return _look(tally, look=look, policy=policy, evidence=evidence)
@@ -110,6 +111,14 @@ def judge(evidence: Evidence, *, policy: Policy, now: datetime) -> Finding | Non
         measured = _measurements(tally, evidence, limit=None)
         return Finding(verdict=verdict, reason=reason, measurements=measured, label_ids=tally.label_ids, look=look - 1)
     return None
+
+
+def not_approved(held: Held, *, policy: Policy, now: datetime) -> Finding | None:
+    """The end of a pass that nobody approved in time: newer versions wait behind it; None before the deadline."""
+    if now < held.held_at + policy.deadline:
+        return None
+    reason = f"DEADLINE: nobody approved it for {policy.deadline} ({held.finding.reason})"
+    return replace(held.finding, verdict=Verdict.REJECTED, reason=reason)
 
 
 def tally_of(disagreements: Sequence[Disagreement]) -> Tally:
@@ -172,7 +181,8 @@ def _stopped(evidence: Evidence, *, wanted: int, policy: Policy, now: datetime) 
     if seen and seen.stop_reason == EXHAUSTED and seen.asked < wanted:
         return Verdict.REJECTED, f"{EXHAUSTED}: {seen.asked} of {wanted} disagreements could be asked"
     if now >= evidence.since + policy.deadline:
-        return Verdict.REJECTED, f"DEADLINE: undecided for {policy.deadline}"
+        unknown = "; which labels it was trained on is not known" if evidence.disagreements is None else ""
+        return Verdict.REJECTED, f"DEADLINE: undecided for {policy.deadline}{unknown}"
     return None
 
 

@@ -21,6 +21,12 @@ class AlreadyChampion(WrongState):
     reason = "ALREADY_CHAMPION"
 
 
+class AlreadyInCanary(WrongState):
+    """The version is in traffic already; its evidence decides."""
+
+    reason = "ALREADY_IN_CANARY"
+
+
 class VersionBarred(WrongState):
     """A rollback barred the version."""
 
@@ -39,16 +45,16 @@ class Standing(Enum):
     SHADOW = "shadow"
     """Beside the champion, step 2 collects evidence."""
     APPROVAL = "approval"
-    """The gate would let it pass; a person has the last word."""
+    """The gate would let it pass; a person has the last word, until the deadline."""
     PASSED = "passed"
     """Passed step 2, or promoted; serving control is to go on."""
     CANARY = "canary"
     CHAMPION = "champion"
     REJECTED = "rejected"
     UNDONE = "undone"
-    """Control took it out of the route, or a rollback barred it."""
+    """Control took it out of the route, or a rollback barred it before it served."""
     RETIRED = "retired"
-    """Was champion."""
+    """Was champion; a rollback may have barred it."""
 
 
 _ON_THE_WAY = {Standing.ADMITTED, Standing.APPROVAL, Standing.PASSED}
@@ -66,9 +72,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteNow:
-    """What serves a project, as far as the registry has heard."""
+    """What serves a project, as far as the registry has heard; `event_id` is of the event that told it."""
 
     route_id: str
+    event_id: str
     revision: int
     champion_id: str
     challenger_id: str | None
@@ -111,7 +118,7 @@ def after_route(candidate: Candidate, before: RouteNow | None, now: RouteNow) ->
     left = before is not None and version == before.challenger_id
     if standing in {Standing.SHADOW, Standing.CANARY} or (standing in _ON_THE_WAY and (left or version in now.barred)):
         return Standing.UNDONE
-    if standing is Standing.ADMITTED and candidate.champion_id != now.champion_id:
+    if standing in {Standing.ADMITTED, Standing.APPROVAL} and candidate.champion_id != now.champion_id:
         return Standing.WAITING  # judged again, against the champion of now
     return standing
 
@@ -121,7 +128,7 @@ def check_promotable(candidate: Candidate, route: RouteNow | None) -> int:
 
     Raises:
         ModelVersionNotFound: its files are not there yet.
-        AlreadyChampion, VersionBarred.
+        AlreadyChampion, AlreadyInCanary, VersionBarred.
     """
     version = candidate.model_version_id
     if candidate.standing is Standing.COPYING:
@@ -130,6 +137,8 @@ def check_promotable(candidate: Candidate, route: RouteNow | None) -> int:
         return 1
     if version == route.champion_id:
         raise AlreadyChampion(f"{version} is the champion already", model_version_id=version)
+    if version == route.challenger_id and not route.in_shadow:
+        raise AlreadyInCanary(f"{version} is in the canary already", model_version_id=version)
     if version in route.barred:
         raise VersionBarred(f"{version} was barred by a rollback; train a new one", model_version_id=version)
     return 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from relearn.labeling.v1.events_pb2 import (
     AnnotationSubmitted,
@@ -16,7 +15,7 @@ from relearn.monitoring.v1.flag_pb2 import Flag
 from relearn_registry import gate
 from relearn_registry.domain.evidence import Settlement
 from relearn_registry.store import Transaction
-from relearn_registry.wire import lineage
+from relearn_registry.wire import lineage_of_labels as lineage
 from relearn_registry.wire.evidence import asked_disagreement
 from relearn_registry.wire.times import moment
 from relearn_runtime import Event, NewId, Now
@@ -66,7 +65,7 @@ async def on_label_task_closed(event: Event[LabelTaskClosed], tx: Transaction, *
 
 async def _settle(tx: Transaction, flags: Iterable[Flag], settlement: Settlement) -> bool:
     """Whether any of the flags names a pair of versions."""
-    disagreements: list[Any] = [asked for flag in flags if (asked := asked_disagreement(flag))]
+    disagreements = [asked for flag in flags if (asked := asked_disagreement(flag))]
     for disagreement in disagreements:
         await tx.pairs.settled(disagreement, settlement)
     return bool(disagreements)

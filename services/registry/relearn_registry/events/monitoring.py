@@ -15,7 +15,7 @@ from relearn_registry import gate
 from relearn_registry.store import Transaction
 from relearn_registry.wire import lineage_of_loop as loop
 from relearn_registry.wire.evidence import asked_disagreement, comparison
-from relearn_registry.wire.lineage import of_flag
+from relearn_registry.wire.lineage_of_labels import of_flag
 from relearn_runtime import Event, NewId, Now
 
 

@@ -17,24 +17,22 @@ async def on_route_changed(event: Event[RouteChanged], tx: Transaction, *, new_i
     """Another route is in force; one older than what we know is told to lineage only."""
     told = event.message
     project = await tx.locked_project(told.project_id)
-    before, after = await tx.routes.find(told.project_id), models.route_now(told)
+    before, after = await tx.routes.find(told.project_id), models.route_now(told, event_id=event.id)
     if before is None or after.revision > before.revision:
         await tx.routes.save(told.project_id, after)
         await _move_aliases(event, tx, after)
         await _move_versions(event, tx, before, after)
-    moved = told.left_model_version_id if _is_undone(told) else after.challenger_id or after.champion_id
-    judgements = [(i, j.step, j.verdict) for i, j in await tx.judgements.of(moved)]
-    await tx.lineage.add(lineage.of_route(event, judgements=judgements))
+    await tx.lineage.add(lineage.of_route(event))
     await gate.review(tx, project, new_id=new_id, now=now, cause=event)
 
 
 async def _move_aliases(event: Event[RouteChanged], tx: Transaction, route: RouteNow) -> None:
-    told, at = event.message, moment(event.message.route.change_time)
+    told = event.message
     known = await tx.aliases.of(told.project_id)
     for alias, version_id in route.aliases.items():
         if known.get(alias, "") == version_id:
             continue
-        await tx.aliases.move(told.project_id, alias, version_id, route=route, at=at)
+        await tx.aliases.move(told.project_id, alias, version_id, route_revision=route.revision)
         moved = AliasMoved(
             project_id=told.project_id,
             alias=alias,
@@ -55,14 +53,8 @@ async def _move_versions(event: Event[RouteChanged], tx: Transaction, before: Ro
         standing = after_route(candidate, before, after)
         if standing is not candidate.standing:
             await tx.model_versions.move(candidate.model_version_id, standing)
-        if standing is Standing.UNDONE:
             await tx.approvals.drop(candidate.model_version_id)
         if standing is Standing.SHADOW:
             await tx.model_versions.started_shadow(candidate.model_version_id, after.champion_id, at)
         if standing is Standing.CHAMPION:
             await tx.model_versions.became_champion(candidate.model_version_id, at)
-
-
-def _is_undone(told: RouteChanged) -> bool:
-    undone = {RouteChanged.OUTCOME_UNDONE, RouteChanged.OUTCOME_ROLLED_BACK}
-    return bool(told.left_model_version_id) and told.outcome in undone

@@ -43,5 +43,5 @@ async def on_study_finished(event: Event[StudyFinished], tx: Transaction) -> Non
                 study_id=told.study.study_id,
             )
         number = await tx.model_versions.next_number(told.project_id)
-        await tx.model_versions.add_pending(models.pending_version(told, number), cause_event_id=event.id)
+        await tx.model_versions.add_pending(models.pending_version(told, number), study_event_id=event.id)
     await tx.lineage.add(lineage.of_finished_study(event))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -25,6 +23,7 @@ class Routes:
             return None
         return RouteNow(
             route_id=row.route_id,
+            event_id=row.event_id,
             revision=row.revision,
             champion_id=row.champion_id,
             challenger_id=row.challenger_id,
@@ -36,6 +35,7 @@ class Routes:
         """Puts a newer route in force; the caller has locked the project and compared revisions."""
         values = {
             "route_id": route.route_id,
+            "event_id": route.event_id,
             "revision": route.revision,
             "champion_id": route.champion_id,
             "challenger_id": route.challenger_id,
@@ -58,15 +58,10 @@ class Aliases:
         rows = await self._connection.execute(query.order_by(aliases.c.alias))
         return {alias: version for alias, version in rows if version}
 
-    async def move(self, project_id: str, alias: str, version_id: str, *, route: RouteNow, at: datetime) -> None:
+    async def move(self, project_id: str, alias: str, version_id: str, *, route_revision: int) -> None:
         """The alias names another version, or none."""
-        values = {
-            "model_version_id": version_id,
-            "route_id": route.route_id,
-            "route_revision": route.revision,
-            "moved_at": at,
-        }
+        values = {"model_version_id": version_id, "route_revision": route_revision}
         new = insert(aliases).values(project_id=project_id, alias=alias, **values)
-        older = aliases.c.route_revision < route.revision
+        older = aliases.c.route_revision < route_revision
         upsert = new.on_conflict_do_update(index_elements=["project_id", "alias"], set_=values, where=older)
         await self._connection.execute(upsert)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from relearn_registry.domain.judgements import Finding, Judgement, Measurement, Verdict
-from relearn_registry.store.tables import approvals, judgements
+from relearn_registry.domain.judgements import Finding, Held, Judgement, Measurement, Verdict
+from relearn_registry.store.tables import approvals, judgements, model_versions
 
 
 class Judgements:
@@ -19,8 +20,8 @@ class Judgements:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def add(self, judged: Judgement) -> str:
-        """Keeps a judgement; its id, `<model version>/judgement/<number>`."""
+    async def add(self, judged: Judgement) -> Judgement:
+        """Keeps a judgement; the same with its id."""
         of_version = judgements.c.model_version_id == judged.model_version_id
         count = sa.select(sa.func.count()).select_from(judgements).where(of_version)
         number = int((await self._connection.execute(count)).scalar_one()) + 1
@@ -39,13 +40,13 @@ class Judgements:
             judged_at=judged.judged_at,
         )
         await self._connection.execute(row)
-        return judgement_id
+        return replace(judged, judgement_id=judgement_id)
 
-    async def of(self, version_id: str) -> list[tuple[str, Judgement]]:
-        """Id and judgement, oldest first."""
+    async def of(self, version_id: str) -> list[Judgement]:
+        """What the gate said of a version, oldest first."""
         query = sa.select(judgements).where(judgements.c.model_version_id == version_id)
         rows = await self._connection.execute(query.order_by(judgements.c.number))
-        return [(row.judgement_id, _judgement(row)) for row in rows]
+        return [_judgement(row) for row in rows]
 
     async def looks(self, version_id: str, champion_id: str) -> int:
         """How often the sign test of a pair was undecided."""
@@ -62,23 +63,30 @@ class Approvals:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def hold(self, held: Judgement) -> None:
+    async def hold(self, version_id: str, held: Held) -> None:
         """Keeps what the gate found until a person decides."""
         values = {
-            "model_version_id": held.model_version_id,
-            "champion_id": held.champion_id,
-            "step": held.step,
-            "dataset_version_id": held.dataset_version_id,
+            "model_version_id": version_id,
             **_finding_values(held.finding),
+            "causes": list(held.causes),
+            "held_at": held.held_at,
         }
         new = insert(approvals).values(values)
         await self._connection.execute(new.on_conflict_do_update(index_elements=["model_version_id"], set_=values))
 
-    async def find(self, version_id: str) -> tuple[int, Finding] | None:
-        """Step and finding that wait; None when nothing does."""
+    async def find(self, version_id: str) -> Held | None:
+        """What waits; None when nothing does."""
         query = sa.select(approvals).where(approvals.c.model_version_id == version_id)
         row = (await self._connection.execute(query)).first()
-        return None if row is None else (row.step, _finding(row, Verdict.PASSED))
+        if row is None:
+            return None
+        return Held(finding=_finding(row, Verdict.PASSED), causes=tuple(row.causes), held_at=row.held_at)
+
+    async def extend(self, project_id: str, by: timedelta) -> None:
+        """Gives what waits the time back in which its project was paused."""
+        of_project = sa.select(model_versions.c.model_version_id).where(model_versions.c.project_id == project_id)
+        waiting = sa.update(approvals).where(approvals.c.model_version_id.in_(of_project))
+        await self._connection.execute(waiting.values(held_at=approvals.c.held_at + by))
 
     async def drop(self, version_id: str) -> None:
         """Nothing waits any more."""
@@ -114,4 +122,5 @@ def _judgement(row: Any) -> Judgement:
         dataset_version_id=row.dataset_version_id,
         person=row.person,
         judged_at=row.judged_at,
+        judgement_id=row.judgement_id,
     )

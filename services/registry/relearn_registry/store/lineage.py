@@ -38,7 +38,8 @@ _BACK = """
 
 
 class Lineage:
-    """The graph, within one transaction. Rows are locked in one order; the project, where needed, before them."""
+    """The graph, within one transaction. Each `add` locks its rows in one order, the project before them; of two
+    transactions that add twice, PostgreSQL may give one up, and it is tried again."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection

@@ -17,6 +17,7 @@ from relearn_registry.domain.versions import Candidate, ModelVersionNotFound, St
 from relearn_registry.store.tables import model_versions
 
 _t = model_versions.c
+_CANDIDATES = sa.select(_t.model_version_id, _t.number, _t.standing, _t.champion_id)
 
 
 class ModelVersions:
@@ -35,7 +36,7 @@ class ModelVersions:
         found = await self._connection.execute(sa.select(_t.number).where(_t.study_id == study_id))
         return found.first() is not None
 
-    async def add_pending(self, version: ModelVersion, *, cause_event_id: str) -> None:
+    async def add_pending(self, version: ModelVersion, *, study_event_id: str) -> None:
         """A version whose files still have to be copied."""
         row = insert(model_versions).values(
             model_version_id=version.model_version_id,
@@ -49,7 +50,7 @@ class ModelVersions:
             label_set_version=version.label_set_version,
             measurements=[asdict(m) for m in version.measurements],
             files=[asdict(f) for f in version.files],
-            cause_event_id=cause_event_id,
+            study_event_id=study_event_id,
             standing=Standing.COPYING.value,
         )
         await self._connection.execute(row)
@@ -69,23 +70,34 @@ class ModelVersions:
         return int(found.scalar_one())
 
     async def say_problem(self, version_id: str, problem: str, *, try_after: timedelta) -> None:
-        """Why the copy failed, and when it is tried again."""
+        """Why its files could not be copied or read, and when that is tried again."""
         say = sa.update(model_versions).where(_t.model_version_id == version_id)
         await self._connection.execute(say.values(problem=problem[:1000], try_at=sa.func.now() + try_after))
 
-    async def register(self, version: ModelVersion) -> None:
-        """The files are in place: the version waits for the gate."""
-        await self._set(
-            version.model_version_id,
+    async def may_try(self, version_id: str) -> bool:
+        """Whether enough time has passed since the last problem."""
+        due = sa.select(_t.try_at <= sa.func.now()).where(_t.model_version_id == version_id)
+        return bool((await self._connection.execute(due)).scalar_one())
+
+    async def register(self, version: ModelVersion, *, event_id: str) -> str | None:
+        """The files are in place: the version waits for the gate. The event that finished its study; None where
+        another process was faster."""
+        copied = sa.and_(_t.model_version_id == version.model_version_id, _t.standing == Standing.COPYING.value)
+        waits = sa.update(model_versions).where(copied)
+        waits = waits.values(
             files=[asdict(f) for f in version.files],
             registered_at=version.registered_at,
+            registered_event_id=event_id,
             standing=Standing.WAITING.value,
+            try_at=sa.func.now(),
             problem="",
         )
+        row = (await self._connection.execute(waits.returning(_t.study_event_id))).first()
+        return None if row is None else str(row.study_event_id)
 
     async def move(self, version_id: str, standing: Standing, *, champion_id: str | None = None) -> None:
         """Another standing; `champion_id` is the version it is compared with from now on, None leaves that as it is."""
-        values: dict[str, Any] = {"standing": standing.value}
+        values: dict[str, Any] = {"standing": standing.value, "problem": ""}
         if champion_id is not None:
             values["champion_id"] = champion_id
         await self._set(version_id, **values)
@@ -107,11 +119,15 @@ class ModelVersions:
         shadows = sa.update(model_versions).where(_t.project_id == project_id, _t.standing == Standing.SHADOW.value)
         await self._connection.execute(shadows.values(shadow_since=_t.shadow_since + by))
 
+    async def candidate(self, version_id: str) -> Candidate | None:
+        """One version as the gate's queue sees it, in any standing."""
+        row = (await self._connection.execute(_CANDIDATES.where(_t.model_version_id == version_id))).first()
+        return None if row is None else _candidate(row)
+
     async def candidates(self, project_id: str) -> list[Candidate]:
         """Every version of a project as the gate's queue sees it, oldest first."""
-        query = sa.select(_t.model_version_id, _t.number, _t.standing, _t.champion_id)
-        rows = await self._connection.execute(query.where(_t.project_id == project_id).order_by(_t.number))
-        return [Candidate(model_version_id=i, number=n, standing=Standing(s), champion_id=c) for i, n, s, c in rows]
+        rows = await self._connection.execute(_CANDIDATES.where(_t.project_id == project_id).order_by(_t.number))
+        return [_candidate(row) for row in rows]
 
     async def shadow_since(self, version_id: str) -> datetime | None:
         """When its shadow started."""
@@ -119,14 +135,15 @@ class ModelVersions:
         return found.scalar_one_or_none()
 
     async def projects_with_work(self) -> list[str]:
-        """Projects with a version that waits, or is in the shadow."""
-        work = _t.standing.in_([Standing.WAITING.value, Standing.SHADOW.value])
+        """Projects with a version that waits, is in the shadow, or under approval."""
+        work = _t.standing.in_([Standing.WAITING.value, Standing.SHADOW.value, Standing.APPROVAL.value])
         rows = await self._connection.execute(sa.select(_t.project_id).where(work).distinct().order_by(_t.project_id))
         return [project_id for (project_id,) in rows]
 
     async def problems(self, project_id: str) -> list[tuple[str, str]]:
-        """Versions that can't be copied, and why."""
-        stuck = sa.and_(_t.project_id == project_id, _t.standing == Standing.COPYING.value)
+        """Versions whose files can't be copied or read, and why."""
+        before_the_gate = _t.standing.in_([Standing.COPYING.value, Standing.WAITING.value])
+        stuck = sa.and_(_t.project_id == project_id, before_the_gate, _t.problem != "")
         rows = await self._connection.execute(sa.select(_t.model_version_id, _t.problem).where(stuck))
         return [(version_id, problem) for version_id, problem in rows]
 
@@ -153,10 +170,10 @@ class ModelVersions:
             raise ModelVersionNotFound(f"there is no model version {version_id!r}", model_version_id=version_id)
         return str(project_id)
 
-    async def cause_of(self, version_id: str) -> str:
-        """Id of the event that finished its study."""
-        found = await self._connection.execute(sa.select(_t.cause_event_id).where(_t.model_version_id == version_id))
-        return str(found.scalar_one())
+    async def registered_event_of(self, version_id: str) -> str:
+        """Id of the event that told of it."""
+        one = sa.select(_t.registered_event_id).where(_t.model_version_id == version_id)
+        return str((await self._connection.execute(one)).scalar_one())
 
     async def page(self, project_id: str, *, before: int | None, size: int) -> Sequence[ModelVersion]:
         """Registered versions of a project, newest first, with numbers under `before`."""
@@ -169,6 +186,15 @@ class ModelVersions:
     async def _set(self, version_id: str, **values: Any) -> None:
         change = sa.update(model_versions).where(_t.model_version_id == version_id)
         await self._connection.execute(change.values(**values))
+
+
+def _candidate(row: Any) -> Candidate:
+    return Candidate(
+        model_version_id=row.model_version_id,
+        number=row.number,
+        standing=Standing(row.standing),
+        champion_id=row.champion_id,
+    )
 
 
 def _version(row: Any) -> ModelVersion:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TypeAlias
 
 from relearn.datasets.v1 import events_pb2 as datasets
@@ -11,10 +10,10 @@ from relearn.serving.v1 import events_pb2 as serving
 from relearn.serving.v1.route_pb2 import Route
 from relearn.training.v1 import events_pb2 as training
 from relearn.training.v1.study_pb2 import Run
-from relearn_registry.domain.judgements import Judgement, Verdict
+from relearn_registry.domain.judgements import Judgement
 from relearn_registry.domain.lineage import Facts, Node, Relation
 from relearn_registry.domain.model_versions import ModelVersion
-from relearn_registry.wire.lineage import led_to, named
+from relearn_registry.wire.lineage_of_labels import led_to, named
 from relearn_registry.wire.times import moment_if_set
 from relearn_runtime import Event
 
@@ -145,11 +144,11 @@ def of_model_version(version: ModelVersion, event_id: str) -> Facts:
     return Facts(nodes=(node,)) + run + led_to(event_id, [version.run_id], node.id)
 
 
-def of_judgement(project_id: str, judged: Judgement, *, judgement_id: str, event_id: str) -> Facts:
+def of_judgement(project_id: str, judged: Judgement, event_id: str) -> Facts:
     """model version (with the labels and the comparison of step 2) -> judgement."""
     by = f" by {judged.person}" if judged.person else ""
     node = Node(
-        id=judgement_id,
+        id=judged.judgement_id,
         kind="judgement",
         project_id=project_id,
         summary=f"gate step {judged.step}: {judged.verdict.value}{by}: {judged.finding.reason}",
@@ -162,16 +161,12 @@ def of_judgement(project_id: str, judged: Judgement, *, judgement_id: str, event
         Facts(nodes=(node,))
         + named("label", project_id, *labels)
         + named("shadow comparison", project_id, compared)
-        + led_to(event_id, [judged.model_version_id, compared, *labels], judgement_id)
+        + led_to(event_id, [judged.model_version_id, compared, *labels], node.id)
     )
 
 
-def of_route(event: Event[serving.RouteChanged], *, judgements: Sequence[tuple[str, int, Verdict]]) -> Facts:
-    """judgement -> route, and route -> the next one of the same rollout.
-
-    Args:
-        judgements: id, step and verdict of what the gate said of the version that moved, oldest first.
-    """
+def of_route(event: Event[serving.RouteChanged]) -> Facts:
+    """judgement or confirmed alert -> route, and route -> the next one of the same rollout."""
     told, route = event.message, event.message.route
     outcome = serving.RouteChanged.Outcome.Name(told.outcome) if told.outcome in _OUTCOMES else "OUTCOME_UNKNOWN"
     phase = _PHASES.get(route.phase, "in an unknown phase")
@@ -187,16 +182,15 @@ def of_route(event: Event[serving.RouteChanged], *, judgements: Sequence[tuple[s
         occurred_at=moment_if_set(route.change_time),
         rank=1,
     )
-    causes = []
-    if told.outcome not in {serving.RouteChanged.OUTCOME_FIRST, serving.RouteChanged.OUTCOME_STARTED}:
-        causes.append(f"{told.project_id}/route/{route.revision - 1}")
-    if cause := _judgement_behind(told, judgements):
-        causes.append(cause)
-    facts = Facts(nodes=(node,)) + led_to(event.id, causes, route.route_id)
-    if not causes:
-        moved = route.challenger_model_version_id or route.champion_model_version_id
-        facts += named("model version", told.project_id, moved) + led_to(event.id, [moved], route.route_id)
-    return facts
+    starts = told.outcome in {serving.RouteChanged.OUTCOME_FIRST, serving.RouteChanged.OUTCOME_STARTED}
+    before = "" if starts else f"{told.project_id}/route/{route.revision - 1}"
+    alert = confirmed(told.alert_id)
+    return (
+        Facts(nodes=(node,))
+        + named("judgement", told.project_id, told.judgement_id)
+        + named("alert confirmed", told.project_id, alert)
+        + led_to(event.id, [before, told.judgement_id, alert], route.route_id)
+    )
 
 
 def of_opened_alert(event: Event[monitoring.AlertOpened]) -> Facts:
@@ -293,26 +287,6 @@ def confirmed(alert_id: str) -> str:
 
 
 _OUTCOMES = frozenset(serving.RouteChanged.Outcome.values())
-_STEP_OF_OUTCOME = {
-    serving.RouteChanged.OUTCOME_STARTED: 1,
-    serving.RouteChanged.OUTCOME_ADVANCED: 2,
-    serving.RouteChanged.OUTCOME_FINISHED: 2,
-}
-
-
-def _judgement_behind(told: serving.RouteChanged, judgements: Sequence[tuple[str, int, Verdict]]) -> str | None:
-    """The judgement that made control move: the last one that passed, or that rejected what was undone."""
-    outcome = told.outcome
-    if outcome == serving.RouteChanged.OUTCOME_UNDONE:
-        fitting = [i for i, _, verdict in judgements if verdict is Verdict.REJECTED]
-    elif outcome in {serving.RouteChanged.OUTCOME_FIRST, *_STEP_OF_OUTCOME}:
-        step = None if told.person else _STEP_OF_OUTCOME.get(outcome)
-        passed = [(i, at) for i, at, verdict in judgements if verdict is Verdict.PASSED]
-        # a person's word for a rejected version starts its rollout with step 2
-        fitting = [i for i, at in passed if step in {None, at}] or [i for i, _ in passed]
-    else:
-        fitting = []
-    return fitting[-1] if fitting else None
 
 
 def _comparison(champion_id: str, challenger_id: str) -> str:

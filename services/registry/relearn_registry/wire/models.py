@@ -80,6 +80,7 @@ def judgement(judged: Judgement) -> pb.Judgement:
         label_ids=finding.label_ids,
         person=judged.person,
         judge_time=timestamp(judged.judged_at),
+        judgement_id=judged.judgement_id,
     )
 
 
@@ -111,11 +112,12 @@ def measurements_from(messages: Sequence[pb.Measurement]) -> tuple[Measurement, 
     )
 
 
-def route_now(changed: RouteChanged) -> RouteNow:
+def route_now(changed: RouteChanged, *, event_id: str) -> RouteNow:
     """The route in force; a phase we don't know counts as traffic for the challenger."""
     route = changed.route
     return RouteNow(
         route_id=route.route_id,
+        event_id=event_id,
         revision=route.revision,
         champion_id=route.champion_model_version_id,
         challenger_id=route.challenger_model_version_id or None,

@@ -33,7 +33,7 @@ from relearn.training.v1.study_pb2 import Run, Study
 from relearn_registry.app import build
 from relearn_registry.config import Config
 from relearn_runtime import Service, channel, new_id, utc_now
-from relearn_runtime.testing import collect, eventually, publish
+from relearn_runtime.testing import collect, publish
 
 PROJECT = "fashion"
 OUTCOMES = {
@@ -158,6 +158,8 @@ class Loop:
         how: str,
         left: int | None = None,
         barred: Sequence[int] = (),
+        judgement: str = "",
+        alert: str = "",
     ) -> str:
         outcome, phase = OUTCOMES[how]
         changed = RouteChanged(
@@ -166,6 +168,8 @@ class Loop:
             reason=f"test: {how}",
             left_model_version_id=model(left) if left else "",
             barred_model_version_ids=[model(b) for b in barred],
+            judgement_id=judgement,
+            alert_id=alert,
             route=Route(
                 route_id=f"{PROJECT}/route/{revision}",
                 project_id=PROJECT,
@@ -230,19 +234,13 @@ class Loop:
             await self.accepted(flag, "shirt" if i < wins else "coat")
         return flags
 
-    async def disputed_after_answers(self) -> None:
-        """A fourth disagreement is disputed, and the registry has heard of all four."""
-        await self.disputed(disagreement(4))
-
-        async def heard() -> bool:
-            return "4 of 10" in (await self.status(2)).standing
-
-        await eventually(heard, 15)
+    async def judgements(self, count: int, deadline_s: float = 20) -> list[Any]:
+        """So many events with a judgement in the order of the topic."""
+        return await collect(self.kafka, ModelVersionJudged, count, deadline_s)
 
     async def judged(self, count: int, deadline_s: float = 20) -> list[Judgement]:
         """So many judgements in the order of the topic."""
-        events = await collect(self.kafka, ModelVersionJudged, count, deadline_s)
-        return [event.message.judgement for event in events]
+        return [event.message.judgement for event in await self.judgements(count, deadline_s)]
 
     async def registered(self, count: int, deadline_s: float = 20) -> list[Any]:
         events = await collect(self.kafka, ModelVersionRegistered, count, deadline_s)

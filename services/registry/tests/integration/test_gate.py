@@ -4,11 +4,13 @@ from datetime import timedelta
 
 import pytest
 
+from relearn.labeling.v1.events_pb2 import LabelAccepted
 from relearn.operations.v1.operations_service_pb2 import GetWaitingRequest, ListParkedEventsRequest
 from relearn.registry.v1 import registry_service_pb2 as pb
-from relearn.registry.v1.events_pb2 import AliasMoved, ModelVersionJudged
+from relearn.registry.v1.events_pb2 import AliasMoved, ModelVersionRegistered
 from relearn.registry.v1.model_version_pb2 import Judgement
 from relearn.registry.v1.project_pb2 import PromotionPolicy
+from relearn.serving.v1.events_pb2 import RouteChanged
 from relearn_runtime import new_id
 from relearn_runtime.testing import NotInTime, collect, eventually, publish
 
@@ -82,14 +84,18 @@ async def test_disagreements_settled_for_the_challenger_let_it_pass(loop):
     assert (p.value, p.limit) == (pytest.approx(0.5**10), 0.025)
 
 
-async def test_a_verdict_names_the_events_that_brought_its_labels(loop, make_disagreement):
+async def test_a_verdict_names_the_version_the_route_and_the_labels_it_came_from(loop, make_disagreement):
     await loop.in_shadow()
+    compared = await loop.compared(asked=10)
     flags = [make_disagreement(i) for i in range(1, 11)]
 
     told = [await loop.accepted(flag, "shirt") for flag in flags]
 
-    events = await collect(loop.kafka, ModelVersionJudged, 3, 20)
-    assert set(told) <= set(events[2].causes)
+    _, step_one, step_two = await loop.judgements(3)
+    registered = await collect(loop.kafka, ModelVersionRegistered, 2)
+    routes = await collect(loop.kafka, RouteChanged, 2)
+    assert step_one.causes == (registered[1].id, routes[0].id)
+    assert set(step_two.causes) == {routes[1].id, compared, *told}
 
 
 async def test_the_same_verdict_comes_from_the_same_events_in_another_order(loop, make_disagreement):
@@ -118,8 +124,6 @@ async def test_a_redelivered_label_counts_once(loop, make_disagreement):
     await loop.in_shadow()
     flag = make_disagreement(1)
     first = await loop.accepted(flag, "shirt")
-
-    from relearn.labeling.v1.events_pb2 import LabelAccepted
 
     (event,) = await collect(loop.kafka, LabelAccepted, 1)
     await publish(loop.kafka, event.message, id=first)
@@ -244,9 +248,10 @@ async def test_the_deadline_rejects_by_itself(loop, clock):
 
     clock.ahead = timedelta(hours=25)
 
-    judged = (await loop.judged(3))[2]
-    assert judged.verdict == REJECTED
-    assert judged.reason.startswith("DEADLINE: undecided for 1 day")
+    event = (await loop.judgements(3))[2]
+    assert event.message.judgement.verdict == REJECTED
+    assert event.message.judgement.reason.startswith("DEADLINE: undecided for 1 day")
+    assert event.causes == ((await collect(loop.kafka, RouteChanged, 2))[1].id,)
 
 
 async def test_a_newer_version_waits_and_replaces_an_older_one_that_waits(loop):
@@ -256,9 +261,11 @@ async def test_a_newer_version_waits_and_replaces_an_older_one_that_waits(loop):
 
     await loop.study()
 
-    judged = (await loop.judged(3))[2]
+    event = (await loop.judgements(3))[2]
+    judged = event.message.judgement
     assert (judged.model_version_id, judged.verdict) == ("fashion/model/3", REJECTED)
     assert judged.reason.startswith("SUPERSEDED: fashion/model/4")
+    assert event.causes == ((await collect(loop.kafka, ModelVersionRegistered, 4))[3].id,)
     await nothing_more(loop, 3)
 
 
@@ -306,7 +313,9 @@ async def test_a_shadow_gets_the_time_of_a_pause_back(loop, clock):
     await loop.in_shadow()
     await standing(loop, 2, "0 of 10 disagreements settled")
     await loop.pause()
-    clock.ahead = timedelta(hours=25)
+    clock.ahead = timedelta(hours=20)
+    await loop.apply(max_loss=0.1)  # a policy that changes in the pause does not shorten it
+    clock.ahead = timedelta(hours=26)
     await nothing_more(loop, 2, 0.5)
 
     await loop.resume()
@@ -320,7 +329,7 @@ async def test_manual_approval_holds_the_first_version_and_a_challenger(loop):
     await loop.apply(approval=PromotionPolicy.APPROVAL_MANUAL)
     await loop.committed(1)
     await loop.study()
-    line = await waits_for(loop, "promote it or not")
+    line = await waits_for(loop, "promote it, or a newer version replaces it")
     assert line.needs_person
     await nothing_more(loop, 0, 1.0)
 
@@ -337,7 +346,90 @@ async def test_manual_approval_holds_the_first_version_and_a_challenger(loop):
     await waits_for(loop, "better than the champion")
     second = await promote(loop, 2)
     assert (second.step, second.person, len(second.label_ids)) == (2, "test-engineer", 10)
-    assert len(await loop.judged(3)) == 3
+    approved = await loop.judgements(3)
+    registered = await collect(loop.kafka, ModelVersionRegistered, 2)
+    assert approved[0].causes == (registered[0].id,)
+    labels = await collect(loop.kafka, LabelAccepted, 10)
+    assert {label.id for label in labels} <= set(approved[2].causes)
+
+
+async def test_a_pass_that_nobody_approves_ends_and_frees_the_way(loop, clock):
+    await loop.in_shadow()
+    await loop.apply(approval=PromotionPolicy.APPROVAL_MANUAL)
+    flags = await loop.answers(10, 0)
+    await waits_for(loop, "promote it, or it is rejected at")
+    clock.ahead = timedelta(hours=20)
+    await loop.pause()
+    clock.ahead = timedelta(hours=40)
+    await loop.resume()
+    await nothing_more(loop, 2, 0.5)
+
+    clock.ahead = timedelta(hours=45)
+
+    event = (await loop.judgements(3))[2]
+    assert (event.message.judgement.step, event.message.judgement.verdict) == (2, REJECTED)
+    assert event.message.judgement.reason.startswith("DEADLINE: nobody approved it for 1 day")
+    assert len(event.causes) > len(flags)
+
+
+async def test_a_version_under_approval_meets_the_champion_that_a_person_chose_instead(loop):
+    await loop.apply(approval=PromotionPolicy.APPROVAL_MANUAL)
+    await loop.study()
+    await waits_for(loop, "fashion/model/1: first version")
+    await loop.study()
+    await waits_for(loop, "fashion/model/2: first version")
+    await promote(loop, 1)
+
+    await loop.route(1, champion=1, how="first")
+
+    again = (await loop.judged(3))[2]
+    assert (again.model_version_id, again.champion_model_version_id) == ("fashion/model/2", "fashion/model/1")
+    assert (again.step, again.verdict) == (1, PASSED)
+
+
+async def test_a_champion_that_can_not_be_compared_with_does_not_block_what_follows(loop):
+    await loop.apply()
+    broken = loop.finished_study()
+    broken.files[0].CopyFrom(broken.files[1])
+    broken.files[0].name = "validation.parquet"
+    await publish(loop.kafka, broken)
+    await loop.judged(1)
+    await promote(loop, 1, "its numbers are in another file")
+    await loop.route(1, champion=1, how="first")
+
+    await loop.study()
+
+    judged = (await loop.judged(3))[2]
+    assert (judged.model_version_id, judged.verdict) == ("fashion/model/2", PASSED)
+    assert judged.reason.startswith("no validation sample to compare on: the champion's validation.parquet")
+
+
+async def test_a_champion_whose_file_is_away_is_waited_for_and_why_says_so(loop):
+    await loop.champion()
+    path = loop.objects / "models/fashion/1/validation.parquet"
+    right = path.read_bytes()
+    path.unlink()
+
+    await loop.study()
+
+    assert (await waits_for(loop, "models/fashion/1/validation.parquet is not in object storage")).needs_person
+    path.write_bytes(right)
+    assert (await loop.judged(2))[1].verdict == PASSED
+
+
+async def test_after_a_rollback_what_had_passed_meets_the_champion_that_came_back(loop):
+    await loop.in_shadow()
+    await loop.route(3, champion=2, how="finished", left=1)
+    await loop.study()
+    assert (await loop.judged(3))[2].champion_model_version_id == "fashion/model/2"
+
+    await loop.route(4, champion=1, how="rolled back", left=2, barred=[2])
+
+    again = (await loop.judged(4))[3]
+    assert (again.model_version_id, again.champion_model_version_id) == ("fashion/model/3", "fashion/model/1")
+    assert (await loop.status(1)).standing == "serves"
+    assert list((await loop.status(1)).aliases) == ["champion"]
+    assert (await loop.status(2)).standing == "was champion, barred by a rollback"
 
 
 async def test_a_person_overrules_the_gate(loop):
@@ -349,7 +441,9 @@ async def test_a_person_overrules_the_gate(loop):
 
     assert (judged.step, judged.verdict, judged.person) == (2, PASSED, "test-engineer")
     assert judged.reason == "the old camera is gone (overruled)"
-    assert (await loop.judged(3))[2] == judged
+    event = (await loop.judgements(3))[2]
+    assert event.message.judgement == judged
+    assert event.causes == ((await collect(loop.kafka, ModelVersionRegistered, 2))[1].id,)
 
 
 async def test_aliases_follow_the_route_and_an_older_one_never_overwrites(loop):
@@ -375,8 +469,6 @@ async def test_aliases_follow_the_route_and_an_older_one_never_overwrites(loop):
 
 async def test_a_redelivered_route_moves_nothing_twice(loop):
     await loop.champion()
-    from relearn.serving.v1.events_pb2 import RouteChanged
-
     (event,) = await collect(loop.kafka, RouteChanged, 1)
     await publish(loop.kafka, event.message, id=event.id)
     await publish(loop.kafka, event.message)

@@ -194,10 +194,10 @@ async def whole_loop(loop, *, shuffled):
     study.winner.end_time.CopyFrom(at(11))
     await publish(loop.kafka, study)
     await loop.judged(2)
-    await loop.route(2, champion=1, challenger=2, how="shadow")
+    await loop.route(2, champion=1, challenger=2, how="shadow", judgement=f"{P}/model/2/judgement/1")
     await loop.answers(10, 0)
     await loop.judged(3)
-    await loop.route(3, champion=1, challenger=2, how="canary")
+    await loop.route(3, champion=1, challenger=2, how="canary", judgement=f"{P}/model/2/judgement/2")
     await loop.route(4, champion=2, how="finished", left=1)
     await publish(loop.kafka, AlertResolved(alert=alert(), project_id=P, route_id=f"{P}/route/4"))
     await publish(loop.kafka, version(4, "label-later", minute=50))
@@ -212,6 +212,9 @@ async def test_a_flagged_prediction_leads_to_the_new_champions_route(loop, shuff
 
     assert not found.truncated
     assert found.nodes[-1].id == f"{P}/route/4"
+    edges = {(e.cause_id, e.effect_id) for e in found.edges}
+    assert (f"{P}/model/2/judgement/2", f"{P}/route/3") in edges
+    assert not {(f"{P}/model/2/judgement/{n}", f"{P}/route/4") for n in (1, 2)} & edges
     told = ids(found)
     line = [
         f"{P}/sample/3",
@@ -311,6 +314,19 @@ async def test_alerts_end_refuted_or_resolved_and_labels_give_way_to_better_ones
     assert ("label-1", "alert-1/refuted") in edges
     assert ("label-1", "label-2") in edges
     assert ("prediction-alarm", "alert-1") in edges
+
+
+async def test_an_alert_leads_to_the_rollout_that_it_stopped_whichever_is_told_first(loop):
+    await loop.champion()
+    await loop.route(2, champion=1, challenger=2, how="canary", judgement=f"{P}/model/2/judgement/1")
+    await loop.route(3, champion=1, how="undone", left=2, alert="alert-1")
+    await publish(loop.kafka, AlertOpened(alert=alert(), project_id=P))
+    await publish(loop.kafka, AlertConfirmed(alert=alert(), project_id=P, label_ids=["label-1"]))
+
+    found = await until_traced(loop, "alert-1", "alert-1/confirmed", f"{P}/route/3", "label-1")
+
+    edges = {(e.cause_id, e.effect_id) for e in found.edges}
+    assert ("alert-1/confirmed", f"{P}/route/3") in edges
 
 
 async def test_a_task_closed_without_a_label_says_so(loop):

@@ -58,8 +58,11 @@ async def test_events_name_what_caused_them(loop):
 
     cause = await publish(loop.kafka, finished)
 
-    (event,) = await collect(loop.kafka, ModelVersionRegistered, 1, 20)
-    assert event.causes == (cause,)
+    (registered,) = await collect(loop.kafka, ModelVersionRegistered, 1, 20)
+    assert registered.causes == (cause,)
+    (judged,) = await loop.judgements(1)
+    assert judged.causes == (registered.id,)
+    assert judged.message.judgement.judgement_id == "fashion/model/1/judgement/1"
 
 
 async def test_a_first_version_no_better_than_the_majority_class_is_rejected(loop):

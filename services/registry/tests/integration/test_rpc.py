@@ -12,7 +12,7 @@ from relearn.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from relearn_runtime import channel, new_id
 from relearn_runtime.errors import InvalidInput, NotFound, PermissionDenied, Unauthenticated, WrongState
 from relearn_runtime.rpc_errors import translated
-from relearn_runtime.testing import collect
+from relearn_runtime.testing import collect, eventually
 
 CODES = {
     InvalidInput: grpc.StatusCode.INVALID_ARGUMENT,
@@ -33,6 +33,10 @@ def project(name="fashion", classes=("coat", "shirt"), **policies):
     return Project(
         project_id=name, input_kind=InputKind.INPUT_KIND_IMAGE, label_set=LabelSet(classes=classes), **policies
     )
+
+
+def promoting(version, reason="please"):
+    return pb.PromoteModelVersionRequest(model_version_id=version, reason=reason, request_id=new_id())
 
 
 def applying(wanted, request_id=None):
@@ -99,6 +103,16 @@ async def test_a_project_that_can_not_be_names_every_path(loop):
         "rollout.canary_percent[1]",
     }
     assert "training.trials: must be 1 to 100, is 0" in error.value.message
+
+
+async def test_a_thousand_mistakes_are_refused_like_one(loop):
+    wanted = project(classes=["coat"] * 1000)
+
+    async with refused(InvalidInput, "INVALID_PROJECT") as error:
+        await loop.registry.ApplyProject(applying(wanted))
+
+    assert error.value.metadata["label_set.classes[1]"] == "is there twice: 'coat'"
+    assert "and 979 more" in error.value.message
 
 
 async def test_an_empty_project_says_what_is_missing(loop):
@@ -183,6 +197,19 @@ async def test_what_does_not_exist_is_not_found(loop):
         await loop.registry.Why(pb.WhyRequest(project_id="nobody"))
 
 
+async def test_what_can_not_be_asked_is_refused(loop):
+    await loop.registry.ApplyProject(applying(project()))
+
+    async with refused(InvalidInput, "INVALID_INPUT"):
+        await loop.registry.Trace(pb.TraceRequest(id="x", max_nodes=-1))
+    async with refused(InvalidInput, "INVALID_INPUT"):
+        await loop.registry.Trace(pb.TraceRequest(id="a\0b"))
+    async with refused(InvalidInput, "INVALID_INPUT"):
+        await loop.registry.PauseProject(
+            pb.PauseProjectRequest(project_id="fashion\0", reason="x", request_id=new_id())
+        )
+
+
 async def test_versions_are_listed_newest_first_page_by_page(loop):
     await loop.champion()
     await loop.study(right=60)
@@ -223,7 +250,14 @@ async def test_what_can_not_be_promoted_says_why(loop):
     await loop.champion()
     await loop.study()
     await loop.judged(2)
-    await loop.route(2, champion=1, challenger=2, how="shadow")
+    await loop.route(2, champion=1, challenger=2, how="canary")
+
+    async def in_canary():
+        return (await loop.status(2)).standing == "is in the canary"
+
+    await eventually(in_canary, 15)
+    async with refused(WrongState, "ALREADY_IN_CANARY"):
+        await loop.registry.PromoteModelVersion(promoting("fashion/model/2"))
     await loop.route(3, champion=1, how="rolled back", left=2, barred=[2])
     await loop.study()
     await loop.judged(3)
@@ -234,9 +268,7 @@ async def test_what_can_not_be_promoted_says_why(loop):
         ("fashion/model/9", NotFound, "MODEL_VERSION_NOT_FOUND"),
     ):
         async with refused(kind, reason):
-            await loop.registry.PromoteModelVersion(
-                pb.PromoteModelVersionRequest(model_version_id=version, reason="please", request_id=new_id())
-            )
+            await loop.registry.PromoteModelVersion(promoting(version))
 
 
 async def test_only_engineers_change_projects(loop, tokens):

@@ -1,11 +1,16 @@
 """Why asks everybody, and says who did not answer."""
 
+from contextlib import asynccontextmanager
+from functools import partial
+
 import pytest
 
 from relearn.registry.v1 import registry_service_pb2 as pb
+from relearn.registry.v1.project_pb2 import InputKind, LabelSet, Project
 from relearn_registry.app import build
 from relearn_runtime import ProcessConfig, Service, Waiting, new_id, utc_now
 from relearn_runtime.errors import NotFound
+from relearn_runtime.testing import eventually
 
 
 class Unknown(NotFound):
@@ -28,18 +33,31 @@ async def neighbour(config):
     await service.stop()
 
 
-async def test_why_asks_everybody_in_the_order_of_the_loop(config, neighbour, loop_events):
+@asynccontextmanager
+async def registry_beside(neighbour, config, loop_events):
     service = build(config.model_copy(update={"labeling_address": neighbour.address}), new_id=new_id, now=utc_now)
     await service.start()
     loop = loop_events(service)
-    await loop.in_shadow()
-    await loop.answers(2, 1)
-    await loop.disputed_after_answers()
+    try:
+        yield loop
+    finally:
+        await loop.close()
+        await service.stop()
 
-    response = await loop.registry.Why(pb.WhyRequest(project_id="fashion"))
 
-    await loop.close()
-    await service.stop()
+async def stands(loop, words):
+    return words in (await loop.status(2)).standing
+
+
+async def test_why_asks_everybody_in_the_order_of_the_loop(config, neighbour, loop_events, make_disagreement):
+    async with registry_beside(neighbour, config, loop_events) as loop:
+        await loop.in_shadow()
+        await loop.answers(2, 1)
+        await loop.disputed(make_disagreement(4))
+        await eventually(partial(stands, loop, "4 of 10"), 15)
+
+        response = await loop.registry.Why(pb.WhyRequest(project_id="fashion"))
+
     assert [s.service for s in response.services] == [
         "control",
         "monitoring",
@@ -60,23 +78,12 @@ async def test_why_asks_everybody_in_the_order_of_the_loop(config, neighbour, lo
 
 
 async def test_a_service_that_has_not_heard_of_a_project_says_so(config, neighbour, loop_events):
-    service = build(config.model_copy(update={"labeling_address": neighbour.address}), new_id=new_id, now=utc_now)
-    await service.start()
-    loop = loop_events(service)
-    from relearn.registry.v1.project_pb2 import InputKind, LabelSet, Project
+    other = Project(project_id="other", input_kind=InputKind.INPUT_KIND_IMAGE, label_set=LabelSet(classes=["a", "b"]))
+    async with registry_beside(neighbour, config, loop_events) as loop:
+        await loop.apply(other)
 
-    await loop.apply(
-        Project(
-            project_id="other",
-            input_kind=InputKind.INPUT_KIND_IMAGE,
-            label_set=LabelSet(classes=["a", "b"]),
-        )
-    )
+        response = await loop.registry.Why(pb.WhyRequest(project_id="other"))
 
-    response = await loop.registry.Why(pb.WhyRequest(project_id="other"))
-
-    await loop.close()
-    await service.stop()
     labeling = next(s for s in response.services if s.service == "labeling")
     assert labeling.reachable
     assert labeling.waiting[0].waits_for == "has not heard of other yet"

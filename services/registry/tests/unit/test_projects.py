@@ -103,7 +103,7 @@ def test_all_problems_come_at_once_each_with_its_path():
     wanted = Proposal(
         project_id="Fashion!",
         input_kind="left out",
-        classes=("coat", " ", "coat", "x" * 101),
+        classes=("coat", " ", "coat", "x" * 101, "a\0b", "a\nb"),
         values={
             "training.trials": 0,
             "labeling.lease": 0.5,
@@ -126,6 +126,8 @@ def test_all_problems_come_at_once_each_with_its_path():
         "label_set.classes[1]",
         "label_set.classes[2]",
         "label_set.classes[3]",
+        "label_set.classes[4]",
+        "label_set.classes[5]",
         "training.trials",
         "labeling.lease",
         "promotion.requirement",
@@ -137,6 +139,15 @@ def test_all_problems_come_at_once_each_with_its_path():
         "monitoring.margin",
     }
     assert found["training.trials"] == "must be 1 to 100, is 0"
+
+
+def test_of_many_problems_the_first_are_told_and_the_others_counted():
+    wanted = Proposal(project_id="fashion", input_kind="IMAGE", classes=("coat",) * 201, values={})
+
+    with pytest.raises(InvalidProject, match=r"and 180 more$") as refused:
+        apply(None, wanted, now=NOW)
+
+    assert len(refused.value.metadata) == 20
 
 
 def test_the_message_lists_every_path():

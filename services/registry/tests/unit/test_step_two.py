@@ -5,8 +5,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from relearn_registry.domain.judgements import Verdict
-from relearn_registry.domain.step_two import Comparison, Disagreement, Evidence, Policy, Requirement, judge, tally_of
+from relearn_registry.domain.judgements import Held, Verdict
+from relearn_registry.domain.step_two import (
+    Comparison,
+    Disagreement,
+    Evidence,
+    Policy,
+    Requirement,
+    judge,
+    not_approved,
+    tally_of,
+)
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 BETTER = Policy(requirement=Requirement.BETTER, per_look=60, significance=0.05, deadline=timedelta(hours=24))
@@ -143,6 +152,27 @@ def test_the_deadline_rejects_with_that_reason():
     assert finding.verdict is Verdict.REJECTED
     assert finding.reason.startswith("DEADLINE")
     assert len(finding.label_ids) == 10
+
+
+def test_the_deadline_holds_while_it_is_not_known_what_the_challenger_was_trained_on():
+    waits = Evidence(disagreements=None, comparison=None, looks=0, since=NOW)
+
+    assert judge(waits, policy=BETTER, now=NOW + timedelta(hours=23)) is None
+    finding = judge(waits, policy=BETTER, now=NOW + timedelta(hours=24))
+    assert finding is not None
+    assert finding.verdict is Verdict.REJECTED
+    assert finding.reason.endswith("which labels it was trained on is not known")
+
+
+def test_a_pass_that_nobody_approves_ends_at_the_deadline():
+    held = Held(finding=judged(disagreements(40, 20)), causes=("event",), held_at=NOW)
+
+    assert not_approved(held, policy=BETTER, now=NOW + timedelta(hours=23)) is None
+    ended = not_approved(held, policy=BETTER, now=NOW + timedelta(hours=24))
+    assert ended is not None
+    assert ended.verdict is Verdict.REJECTED
+    assert ended.reason.startswith("DEADLINE: nobody approved it for 1 day, 0:00:00 (better than the champion")
+    assert ended.measurements == held.finding.measurements
 
 
 def test_a_complete_look_is_judged_even_after_the_deadline():

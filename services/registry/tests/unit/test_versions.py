@@ -4,6 +4,7 @@ import pytest
 
 from relearn_registry.domain.versions import (
     AlreadyChampion,
+    AlreadyInCanary,
     Candidate,
     ModelVersionNotFound,
     RouteNow,
@@ -23,6 +24,7 @@ def candidate(number, standing, champion=None):
 def route(champion=1, challenger=None, *, in_shadow=False, barred=(), revision=2):
     return RouteNow(
         route_id=f"p/route/{revision}",
+        event_id=f"event of {revision}",
         revision=revision,
         champion_id=f"m/{champion}",
         challenger_id=f"m/{challenger}" if challenger else None,
@@ -77,6 +79,7 @@ def test_a_first_version_under_approval_is_replaced_too():
         (route(2), route(1), Standing.CHAMPION, Standing.RETIRED),
         (route(1), route(2), Standing.RETIRED, Standing.CHAMPION),
         (route(1), route(3), Standing.ADMITTED, Standing.WAITING),
+        (route(1), route(3), Standing.APPROVAL, Standing.WAITING),
         (route(1), route(1, barred=[2]), Standing.ADMITTED, Standing.UNDONE),
         (route(1), route(1, 3, in_shadow=True), Standing.PASSED, Standing.PASSED),
         (route(1), route(3), Standing.WAITING, Standing.WAITING),
@@ -84,6 +87,10 @@ def test_a_first_version_under_approval_is_replaced_too():
 )
 def test_a_version_stands_where_the_route_puts_it(before, now, standing, expected):
     assert after_route(candidate(2, standing, champion="m/1"), before, now) is expected
+
+
+def test_a_first_version_under_approval_waits_again_when_another_one_serves():
+    assert after_route(candidate(2, Standing.APPROVAL), None, route(1)) is Standing.WAITING
 
 
 def test_a_persons_word_is_step_one_while_nothing_serves_and_step_two_later():
@@ -96,6 +103,7 @@ def test_a_persons_word_is_step_one_while_nothing_serves_and_step_two_later():
     [
         (candidate(1, Standing.CHAMPION), route(), AlreadyChampion),
         (candidate(2, Standing.UNDONE), route(barred=[2]), VersionBarred),
+        (candidate(2, Standing.CANARY), route(1, 2), AlreadyInCanary),
         (candidate(2, Standing.COPYING), route(), ModelVersionNotFound),
     ],
 )

@@ -13,7 +13,7 @@ from relearn.serving.v1.events_pb2 import RouteChanged
 from relearn.serving.v1.route_pb2 import Route
 from relearn_registry.domain.judgements import Finding, Judgement, Measurement, Verdict
 from relearn_registry.validation_file import ValidationUnreadable, validation_predictions
-from relearn_registry.wire import lineage, models
+from relearn_registry.wire import lineage_of_labels, models
 from relearn_registry.wire.evidence import InvalidDisagreement, asked_disagreement
 
 
@@ -34,7 +34,7 @@ def parquet(**changes):
 def test_verdicts_and_streams_are_total():
     assert set(models.VERDICTS) == set(Verdict)
     assert set(models.VERDICTS.values()) == set(pb.Judgement.Verdict.values()) - {pb.Judgement.VERDICT_UNSPECIFIED}
-    assert set(lineage.STREAMS) == set(Stream.values())
+    assert set(lineage_of_labels.STREAMS) == set(Stream.values())
 
 
 def test_a_measurement_keeps_what_is_absent_absent():
@@ -67,7 +67,7 @@ def test_an_unknown_phase_with_a_challenger_is_not_taken_for_a_shadow():
     )
     changed.route.phase = 99
 
-    assert not models.route_now(changed).in_shadow
+    assert not models.route_now(changed, event_id="e").in_shadow
 
 
 def test_a_validation_file_becomes_arrays_without_what_is_no_validation():
@@ -98,6 +98,16 @@ def test_a_validation_file_that_says_nonsense_is_refused_with_what_is_wrong(chan
 def test_bytes_that_are_no_parquet_are_refused():
     with pytest.raises(ValidationUnreadable):
         validation_predictions(b"PK not parquet")
+
+
+@pytest.mark.parametrize(("place", "byte"), [(563, 224), (1358, 79), (1438, 243), (1638, 48)])
+def test_a_damaged_page_is_refused_though_polars_panics(place, byte):
+    """A panic is no Exception: it would end the process."""
+    damaged = bytearray(parquet())
+    damaged[place] = byte
+
+    with pytest.raises(ValidationUnreadable):
+        validation_predictions(bytes(damaged))
 
 
 def test_only_disagreements_are_asked_about():

@@ -24,7 +24,8 @@ _TABLES = (
         label_set_version integer not null,
         measurements jsonb not null,
         files jsonb not null,
-        cause_event_id text not null,
+        study_event_id text not null,
+        registered_event_id text,
         standing text not null,
         champion_id text,
         shadow_since timestamptz,
@@ -35,7 +36,8 @@ _TABLES = (
         problem text not null default '',
         unique (project_id, number))""",
     "create index model_versions_copying on model_versions (try_at) where standing = 'copying'",
-    "create index model_versions_on_the_way on model_versions (project_id) where standing in ('waiting', 'shadow')",
+    "create index model_versions_on_the_way on model_versions (project_id)"
+    " where standing in ('waiting', 'shadow', 'approval')",
     "create index model_versions_of_data on model_versions (dataset_version_id)",
     """create table judgements (
         judgement_id text primary key,
@@ -56,16 +58,16 @@ _TABLES = (
     # a verdict that waits for a person's word; deleted when it is given
     """create table approvals (
         model_version_id text primary key references model_versions,
-        champion_id text,
-        step smallint not null check (step in (1, 2)),
         reason text not null,
         measurements jsonb not null,
         label_ids jsonb not null,
         look integer not null,
-        dataset_version_id text not null)""",
+        causes jsonb not null,
+        held_at timestamptz not null)""",
     """create table routes (
         project_id text primary key,
         route_id text not null,
+        event_id text not null,
         revision bigint not null,
         champion_id text not null,
         challenger_id text,
@@ -75,9 +77,7 @@ _TABLES = (
         project_id text not null,
         alias text not null,
         model_version_id text not null,
-        route_id text not null,
         route_revision bigint not null,
-        moved_at timestamptz not null,
         primary key (project_id, alias))""",
     # one row a disagreement, whichever event told of it first; settled once a label or a dispute names its flag
     """create table disagreements (

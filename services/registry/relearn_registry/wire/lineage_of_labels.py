@@ -1,4 +1,4 @@
-"""What each event tells about lineage: nodes with a line for people, and edges from cause to effect.
+"""What flags and labeling tell about lineage: nodes with a line for people, and edges from cause to effect.
 
 Whatever an event names gets a node too, so that topics may race: `rank` 0 says only that it exists.
 """
