@@ -29,7 +29,7 @@ HAND_OVERS: dict[str, tuple[int, Causes]] = {
     "StudyStarted (first)": (2, (by("VersionCommitted"),)),
     "StudyFinished": (3, (by("StudyStarted"),)),
     "ModelVersionRegistered": (3, (by("StudyFinished"),)),
-    "ModelVersionJudged (1)": (3, (by("StudyFinished"),)),
+    "ModelVersionJudged (1)": (3, (by("ModelVersionRegistered"), by("ModelVersionRegistered", "RouteChanged"))),
     "RouteChanged (first)": (3, (by("ModelVersionJudged"),)),
     "WindowClosed": (6, (by(PREDICTION), by(PREDICTION, "LabelAccepted"))),  # a settled alert closes what is open
     "AlertOpened": (6, (by(PREDICTION), by("WindowClosed"))),
@@ -44,14 +44,17 @@ HAND_OVERS: dict[str, tuple[int, Causes]] = {
     "StudyStarted (alert)": (12, (by("VersionCommitted", "AlertConfirmed"),)),
     "StudySkipped": (12, (by("VersionCommitted"),)),
     "RunFinished": (12, (by("StudyStarted"),)),
-    "RouteChanged (shadow)": (14, (by("ModelVersionJudged"),)),
+    "RouteChanged (shadow)": (14, (by("ModelVersionJudged", "RouteChanged"),)),
     "ShadowCompared": (15, (by(PREDICTION), by("PredictionFlagged"))),
     "PredictionFlagged (disagreement)": (15, (by(PREDICTION), by(PREDICTION, "ModelVersionJudged"))),  # a second look
     "ModelVersionJudged (2)": (
         16,
-        (by("LabelAccepted", "ShadowCompared"), by("LabelAccepted", "LabelTaskClosed", "ShadowCompared")),
+        (
+            by("RouteChanged", "LabelAccepted", "ShadowCompared"),
+            by("RouteChanged", "LabelAccepted", "LabelTaskClosed", "ShadowCompared"),
+        ),
     ),
-    "RouteChanged (canary begins)": (17, (by("ModelVersionJudged"),)),
+    "RouteChanged (canary begins)": (17, (by("ModelVersionJudged", "RouteChanged"),)),
     "RouteChanged (canary goes on)": (17, (by("RouteChanged"),)),
     "RouteChanged (finished)": (17, (by("RouteChanged"),)),
     "AliasMoved": (18, (by("RouteChanged"),)),
