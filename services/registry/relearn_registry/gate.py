@@ -60,17 +60,7 @@ async def conclude_step_one(
 ) -> None:
     """Step 1 of a version against the champion of now; what told of both is the cause."""
     route = await tx.routes.find(project.project_id)
-    version = await tx.model_versions.get(version_id)
-    judged = Judgement(
-        model_version_id=version_id,
-        champion_id=route.champion_id if route else None,
-        step=1,
-        finding=finding,
-        project_revision=project.revision,
-        dataset_version_id=version.dataset_version_id,
-        person="",
-        judged_at=now(),
-    )
+    judged = await _judged_by_step_one(tx, project, route, version_id, finding, now=now)
     causes = [await tx.model_versions.registered_event_of(version_id), *([route.event_id] if route else [])]
     await conclude(tx, project, judged, causes=causes, new_id=new_id)
 
@@ -82,18 +72,9 @@ async def supersede(tx: Transaction, project: Project, *, new_id: NewId, now: No
     route = await tx.routes.find(project.project_id)
     candidates = await tx.model_versions.candidates(project.project_id)
     for older, newest in versions.superseded(candidates, route):
-        version = await tx.model_versions.get(older.model_version_id)
         reason = f"SUPERSEDED: {newest.model_version_id} is newer and waits too"
-        judged = Judgement(
-            model_version_id=older.model_version_id,
-            champion_id=route.champion_id if route else None,
-            step=1,
-            finding=Finding(verdict=Verdict.REJECTED, reason=reason),
-            project_revision=project.revision,
-            dataset_version_id=version.dataset_version_id,
-            person="",
-            judged_at=now(),
-        )
+        finding = Finding(verdict=Verdict.REJECTED, reason=reason)
+        judged = await _judged_by_step_one(tx, project, route, older.model_version_id, finding, now=now)
         cause = await tx.model_versions.registered_event_of(newest.model_version_id)
         await announce(tx, project.project_id, judged, causes=[cause], new_id=new_id)
 
@@ -175,6 +156,22 @@ async def promote(
     )
     causes = held.causes if held else [await tx.model_versions.registered_event_of(version_id)]
     return await announce(tx, project.project_id, judged, causes=causes, new_id=new_id)
+
+
+async def _judged_by_step_one(
+    tx: Transaction, project: Project, route: RouteNow | None, version_id: str, finding: Finding, *, now: Now
+) -> Judgement:
+    version = await tx.model_versions.get(version_id)
+    return Judgement(
+        model_version_id=version_id,
+        champion_id=route.champion_id if route else None,
+        step=1,
+        finding=finding,
+        project_revision=project.revision,
+        dataset_version_id=version.dataset_version_id,
+        person="",
+        judged_at=now(),
+    )
 
 
 async def _in_shadow(tx: Transaction, route: RouteNow | None) -> Candidate | None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import polars as pl
 import pytest
@@ -20,6 +19,7 @@ from relearn.labeling.v1.events_pb2 import LabelAccepted, LabelTaskClosed
 from relearn.labeling.v1.label_task_pb2 import Label, LabelTask, Region
 from relearn.monitoring.v1.events_pb2 import PredictionFlagged, ShadowCompared
 from relearn.monitoring.v1.flag_pb2 import Disagreement, Flag, Stream
+from relearn.operations.v1.operations_service_pb2 import GetWaitingRequest
 from relearn.operations.v1.operations_service_pb2_grpc import OperationsServiceStub
 from relearn.registry.v1 import registry_service_pb2 as pb
 from relearn.registry.v1.events_pb2 import ModelVersionJudged, ModelVersionRegistered
@@ -33,7 +33,7 @@ from relearn.training.v1.study_pb2 import Run, Study
 from relearn_registry.app import build
 from relearn_registry.config import Config
 from relearn_runtime import Service, channel, new_id, utc_now
-from relearn_runtime.testing import collect, publish
+from relearn_runtime.testing import NotInTime, collect, eventually, publish
 
 PROJECT = "fashion"
 OUTCOMES = {
@@ -246,6 +246,31 @@ class Loop:
         events = await collect(self.kafka, ModelVersionRegistered, count, deadline_s)
         return [event.message.model_version for event in events]
 
+    async def nothing_more(self, judgements: int, for_s: float = 1.5) -> None:
+        """No judgement comes but those there are."""
+        with pytest.raises(NotInTime):
+            await self.judged(judgements + 1, for_s)
+
+    async def waits_for(self, words: str) -> Any:
+        """The line of `why` that says this, once it does."""
+
+        async def said() -> Any:
+            lines = (await self.operations.GetWaiting(GetWaitingRequest(project_id=PROJECT))).waiting
+            return next((line for line in lines if words in line.waits_for), None)
+
+        return await eventually(said, 15)
+
+    async def stands(self, number: int, words: str) -> None:
+        async def said() -> bool:
+            return words in (await self.status(number)).standing
+
+        await eventually(said, 15)
+
+    async def promote(self, number: int, reason: str = "I looked at it") -> Judgement:
+        request = pb.PromoteModelVersionRequest(model_version_id=model(number), reason=reason, request_id=new_id())
+        judgement: Judgement = (await self.registry.PromoteModelVersion(request)).judgement
+        return judgement
+
     async def status(self, number: int) -> pb.ModelVersionStatus:
         response = await self.registry.GetModelVersion(pb.GetModelVersionRequest(model_version_id=model(number)))
         return response.status
@@ -367,8 +392,3 @@ async def loop(config: Config, loop_events: Any, clock: Clock) -> AsyncIterator[
 @pytest.fixture
 def make_disagreement() -> Any:
     return disagreement
-
-
-@pytest.fixture
-def request_id() -> str:
-    return str(uuid4())

@@ -5,47 +5,18 @@ from datetime import timedelta
 import pytest
 
 from relearn.labeling.v1.events_pb2 import LabelAccepted
-from relearn.operations.v1.operations_service_pb2 import GetWaitingRequest, ListParkedEventsRequest
-from relearn.registry.v1 import registry_service_pb2 as pb
-from relearn.registry.v1.events_pb2 import AliasMoved, ModelVersionRegistered
+from relearn.operations.v1.operations_service_pb2 import ListParkedEventsRequest
+from relearn.registry.v1.events_pb2 import ModelVersionRegistered
 from relearn.registry.v1.model_version_pb2 import Judgement
 from relearn.registry.v1.project_pb2 import PromotionPolicy
 from relearn.serving.v1.events_pb2 import RouteChanged
-from relearn_runtime import new_id
-from relearn_runtime.testing import NotInTime, collect, eventually, publish
+from relearn_runtime.testing import collect, eventually, publish
 
 PASSED, REJECTED, UNDECIDED = (
     Judgement.VERDICT_PASSED,
     Judgement.VERDICT_REJECTED,
     Judgement.VERDICT_UNDECIDED,
 )
-
-
-async def nothing_more(loop, judgements, for_s=1.5):
-    with pytest.raises(NotInTime):
-        await loop.judged(judgements + 1, for_s)
-
-
-async def waits_for(loop, words):
-    async def said():
-        lines = (await loop.operations.GetWaiting(GetWaitingRequest(project_id="fashion"))).waiting
-        return next((w for w in lines if words in w.waits_for), None)
-
-    return await eventually(said, 15)
-
-
-async def standing(loop, number, words):
-    async def said():
-        return words in (await loop.status(number)).standing
-
-    await eventually(said, 15)
-
-
-async def promote(loop, number, reason="I looked at it"):
-    request = pb.PromoteModelVersionRequest(
-        model_version_id=f"fashion/model/{number}", reason=reason, request_id=new_id()
-    )
-    return (await loop.registry.PromoteModelVersion(request)).judgement
 
 
 async def test_a_challenger_is_compared_with_the_champion_on_its_samples(loop):
@@ -111,7 +82,7 @@ async def test_the_same_verdict_comes_from_the_same_events_in_another_order(loop
     await loop.study(dataset=2)
     await loop.judged(2)
     await loop.route(2, champion=1, challenger=2, how="shadow")
-    await waits_for(loop, "are not all known yet")
+    await loop.waits_for("are not all known yet")
 
     await loop.committed(2)
 
@@ -130,7 +101,7 @@ async def test_a_redelivered_label_counts_once(loop, make_disagreement):
     await publish(loop.kafka, event.message)
     await loop.flagged(flag)
 
-    line = await waits_for(loop, "1 of 10 disagreements settled")
+    line = await loop.waits_for("1 of 10 disagreements settled")
     assert line.progress == pytest.approx(0.1)
     assert "1 for it, 0 for the champion" in line.waits_for
 
@@ -143,7 +114,7 @@ async def test_an_older_outcome_of_a_task_never_replaces_a_newer(loop, make_disa
     await loop.disputed(flag, revision=1)
     await loop.disputed(make_disagreement(2))
 
-    line = await waits_for(loop, "2 of 10 disagreements settled")
+    line = await loop.waits_for("2 of 10 disagreements settled")
     assert "1 for it, 0 for the champion" in line.waits_for
 
 
@@ -186,7 +157,7 @@ async def test_a_better_label_of_a_sample_that_was_trained_on_does_not_count_eit
     await loop.accepted(flag, "coat", label_id="first-answer", revision=1)
     await loop.accepted(flag, "shirt", label_id="second-answer", revision=2)
 
-    line = await waits_for(loop, "1 of 10 disagreements settled")
+    line = await loop.waits_for("1 of 10 disagreements settled")
     assert "0 for it, 0 for the champion" in line.waits_for
 
 
@@ -244,7 +215,7 @@ async def test_a_shadow_that_asks_no_more_ends_step_two(loop, requirement, stop,
 
 async def test_the_deadline_rejects_by_itself(loop, clock):
     await loop.in_shadow()
-    await nothing_more(loop, 2, 0.5)
+    await loop.nothing_more(2, 0.5)
 
     clock.ahead = timedelta(hours=25)
 
@@ -254,55 +225,12 @@ async def test_the_deadline_rejects_by_itself(loop, clock):
     assert event.causes == ((await collect(loop.kafka, RouteChanged, 2))[1].id,)
 
 
-async def test_a_newer_version_waits_and_replaces_an_older_one_that_waits(loop):
-    await loop.in_shadow()
-    await loop.study()
-    await waits_for(loop, "fashion/model/3 waits until fashion/model/2 is champion or out")
-
-    await loop.study()
-
-    event = (await loop.judgements(3))[2]
-    judged = event.message.judgement
-    assert (judged.model_version_id, judged.verdict) == ("fashion/model/3", REJECTED)
-    assert judged.reason.startswith("SUPERSEDED: fashion/model/4")
-    assert event.causes == ((await collect(loop.kafka, ModelVersionRegistered, 4))[3].id,)
-    await nothing_more(loop, 3)
-
-
-async def test_when_the_way_is_free_the_version_that_waited_meets_the_champion_of_then(loop):
-    await loop.in_shadow()
-    await loop.study()
-    await loop.answers(10, 0)
-    await loop.judged(3)
-    await loop.route(3, champion=1, challenger=2, how="canary")
-    await nothing_more(loop, 3, 1.0)
-
-    await loop.route(4, champion=2, how="finished", left=1)
-
-    judged = (await loop.judged(4))[3]
-    assert (judged.model_version_id, judged.champion_model_version_id) == ("fashion/model/3", "fashion/model/2")
-    assert [(await loop.status(n)).standing for n in (1, 2)] == ["was champion", "serves"]
-
-
-async def test_a_shadow_undone_frees_the_way_and_no_verdict_comes_for_it(loop):
-    await loop.in_shadow()
-    await loop.study()
-    await loop.route(3, champion=1, how="undone", left=2)
-    await standing(loop, 2, "was taken out")
-
-    await loop.answers(10, 0)
-
-    judged = (await loop.judged(3))[2]
-    assert (judged.model_version_id, judged.step) == ("fashion/model/3", 1)
-    await nothing_more(loop, 3)
-
-
 async def test_a_paused_project_judges_nothing_until_it_is_resumed(loop):
     await loop.apply()
     await loop.pause()
     await loop.study()
     await loop.registered(1)
-    await nothing_more(loop, 0)
+    await loop.nothing_more(0)
 
     await loop.resume()
 
@@ -311,80 +239,18 @@ async def test_a_paused_project_judges_nothing_until_it_is_resumed(loop):
 
 async def test_a_shadow_gets_the_time_of_a_pause_back(loop, clock):
     await loop.in_shadow()
-    await standing(loop, 2, "0 of 10 disagreements settled")
+    await loop.stands(2, "0 of 10 disagreements settled")
     await loop.pause()
     clock.ahead = timedelta(hours=20)
     await loop.apply(max_loss=0.1)  # a policy that changes in the pause does not shorten it
     clock.ahead = timedelta(hours=26)
-    await nothing_more(loop, 2, 0.5)
+    await loop.nothing_more(2, 0.5)
 
     await loop.resume()
 
-    await nothing_more(loop, 2, 1.0)
+    await loop.nothing_more(2, 1.0)
     await loop.answers(10, 0)
     assert (await loop.judged(3))[2].verdict == PASSED
-
-
-async def test_manual_approval_holds_the_first_version_and_a_challenger(loop):
-    await loop.apply(approval=PromotionPolicy.APPROVAL_MANUAL)
-    await loop.committed(1)
-    await loop.study()
-    line = await waits_for(loop, "promote it, or a newer version replaces it")
-    assert line.needs_person
-    await nothing_more(loop, 0, 1.0)
-
-    first = await promote(loop, 1, "looks good")
-
-    assert (first.step, first.verdict, first.person) == (1, PASSED, "test-engineer")
-    assert first.reason.startswith("looks good (first version; accuracy 0.900")
-    assert any(m.name == "accuracy/imported" for m in first.measurements)
-    await loop.route(1, champion=1, how="first")
-    await loop.study()
-    assert (await loop.judged(2))[1].step == 1
-    await loop.route(2, champion=1, challenger=2, how="shadow")
-    await loop.answers(10, 0)
-    await waits_for(loop, "better than the champion")
-    second = await promote(loop, 2)
-    assert (second.step, second.person, len(second.label_ids)) == (2, "test-engineer", 10)
-    approved = await loop.judgements(3)
-    registered = await collect(loop.kafka, ModelVersionRegistered, 2)
-    assert approved[0].causes == (registered[0].id,)
-    labels = await collect(loop.kafka, LabelAccepted, 10)
-    assert {label.id for label in labels} <= set(approved[2].causes)
-
-
-async def test_a_pass_that_nobody_approves_ends_and_frees_the_way(loop, clock):
-    await loop.in_shadow()
-    await loop.apply(approval=PromotionPolicy.APPROVAL_MANUAL)
-    flags = await loop.answers(10, 0)
-    await waits_for(loop, "promote it, or it is rejected at")
-    clock.ahead = timedelta(hours=20)
-    await loop.pause()
-    clock.ahead = timedelta(hours=40)
-    await loop.resume()
-    await nothing_more(loop, 2, 0.5)
-
-    clock.ahead = timedelta(hours=45)
-
-    event = (await loop.judgements(3))[2]
-    assert (event.message.judgement.step, event.message.judgement.verdict) == (2, REJECTED)
-    assert event.message.judgement.reason.startswith("DEADLINE: nobody approved it for 1 day")
-    assert len(event.causes) > len(flags)
-
-
-async def test_a_version_under_approval_meets_the_champion_that_a_person_chose_instead(loop):
-    await loop.apply(approval=PromotionPolicy.APPROVAL_MANUAL)
-    await loop.study()
-    await waits_for(loop, "fashion/model/1: first version")
-    await loop.study()
-    await waits_for(loop, "fashion/model/2: first version")
-    await promote(loop, 1)
-
-    await loop.route(1, champion=1, how="first")
-
-    again = (await loop.judged(3))[2]
-    assert (again.model_version_id, again.champion_model_version_id) == ("fashion/model/2", "fashion/model/1")
-    assert (again.step, again.verdict) == (1, PASSED)
 
 
 async def test_a_champion_that_can_not_be_compared_with_does_not_block_what_follows(loop):
@@ -394,7 +260,7 @@ async def test_a_champion_that_can_not_be_compared_with_does_not_block_what_foll
     broken.files[0].name = "validation.parquet"
     await publish(loop.kafka, broken)
     await loop.judged(1)
-    await promote(loop, 1, "its numbers are in another file")
+    await loop.promote(1, "its numbers are in another file")
     await loop.route(1, champion=1, how="first")
 
     await loop.study()
@@ -412,71 +278,9 @@ async def test_a_champion_whose_file_is_away_is_waited_for_and_why_says_so(loop)
 
     await loop.study()
 
-    assert (await waits_for(loop, "models/fashion/1/validation.parquet is not in object storage")).needs_person
+    assert (await loop.waits_for("models/fashion/1/validation.parquet is not in object storage")).needs_person
     path.write_bytes(right)
     assert (await loop.judged(2))[1].verdict == PASSED
-
-
-async def test_after_a_rollback_what_had_passed_meets_the_champion_that_came_back(loop):
-    await loop.in_shadow()
-    await loop.route(3, champion=2, how="finished", left=1)
-    await loop.study()
-    assert (await loop.judged(3))[2].champion_model_version_id == "fashion/model/2"
-
-    await loop.route(4, champion=1, how="rolled back", left=2, barred=[2])
-
-    again = (await loop.judged(4))[3]
-    assert (again.model_version_id, again.champion_model_version_id) == ("fashion/model/3", "fashion/model/1")
-    assert (await loop.status(1)).standing == "serves"
-    assert list((await loop.status(1)).aliases) == ["champion"]
-    assert (await loop.status(2)).standing == "was champion, barred by a rollback"
-
-
-async def test_a_person_overrules_the_gate(loop):
-    await loop.champion()
-    await loop.study(right=60)
-    assert (await loop.judged(2))[1].verdict == REJECTED
-
-    judged = await promote(loop, 2, "the old camera is gone")
-
-    assert (judged.step, judged.verdict, judged.person) == (2, PASSED, "test-engineer")
-    assert judged.reason == "the old camera is gone (overruled)"
-    event = (await loop.judgements(3))[2]
-    assert event.message.judgement == judged
-    assert event.causes == ((await collect(loop.kafka, ModelVersionRegistered, 2))[1].id,)
-
-
-async def test_aliases_follow_the_route_and_an_older_one_never_overwrites(loop):
-    await loop.in_shadow()
-    await loop.route(4, champion=2, how="finished", left=1)
-    await loop.route(3, champion=1, challenger=2, how="canary")
-    moved = await collect(loop.kafka, AliasMoved, 4, 20)
-
-    told = [(e.message.alias, e.message.model_version_id, e.message.route_revision) for e in moved]
-
-    assert told == [
-        ("champion", "fashion/model/1", 1),
-        ("challenger", "fashion/model/2", 2),
-        ("champion", "fashion/model/2", 4),
-        ("challenger", "", 4),
-    ]
-    assert moved[2].message.previous_model_version_id == "fashion/model/1"
-    await loop.study()
-    await loop.judged(3)
-    assert list((await loop.status(2)).aliases) == ["champion"]
-    assert list((await loop.status(1)).aliases) == []
-
-
-async def test_a_redelivered_route_moves_nothing_twice(loop):
-    await loop.champion()
-    (event,) = await collect(loop.kafka, RouteChanged, 1)
-    await publish(loop.kafka, event.message, id=event.id)
-    await publish(loop.kafka, event.message)
-    await loop.route(2, champion=1, challenger=2, how="shadow")
-
-    moved = await collect(loop.kafka, AliasMoved, 2, 20)
-
-    assert [e.message.route_revision for e in moved] == [1, 2]
 
 
 async def test_a_disagreement_without_a_place_is_parked(loop, make_disagreement):

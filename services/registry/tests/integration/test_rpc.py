@@ -12,7 +12,7 @@ from relearn.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from relearn_runtime import channel, new_id
 from relearn_runtime.errors import InvalidInput, NotFound, PermissionDenied, Unauthenticated, WrongState
 from relearn_runtime.rpc_errors import translated
-from relearn_runtime.testing import collect, eventually
+from relearn_runtime.testing import collect
 
 CODES = {
     InvalidInput: grpc.StatusCode.INVALID_ARGUMENT,
@@ -251,11 +251,7 @@ async def test_what_can_not_be_promoted_says_why(loop):
     await loop.study()
     await loop.judged(2)
     await loop.route(2, champion=1, challenger=2, how="canary")
-
-    async def in_canary():
-        return (await loop.status(2)).standing == "is in the canary"
-
-    await eventually(in_canary, 15)
+    await loop.stands(2, "is in the canary")
     async with refused(WrongState, "ALREADY_IN_CANARY"):
         await loop.registry.PromoteModelVersion(promoting("fashion/model/2"))
     await loop.route(3, champion=1, how="rolled back", left=2, barred=[2])

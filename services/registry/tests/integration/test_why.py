@@ -1,7 +1,6 @@
 """Why asks everybody, and says who did not answer."""
 
 from contextlib import asynccontextmanager
-from functools import partial
 
 import pytest
 
@@ -10,7 +9,6 @@ from relearn.registry.v1.project_pb2 import InputKind, LabelSet, Project
 from relearn_registry.app import build
 from relearn_runtime import ProcessConfig, Service, Waiting, new_id, utc_now
 from relearn_runtime.errors import NotFound
-from relearn_runtime.testing import eventually
 
 
 class Unknown(NotFound):
@@ -45,16 +43,12 @@ async def registry_beside(neighbour, config, loop_events):
         await service.stop()
 
 
-async def stands(loop, words):
-    return words in (await loop.status(2)).standing
-
-
 async def test_why_asks_everybody_in_the_order_of_the_loop(config, neighbour, loop_events, make_disagreement):
     async with registry_beside(neighbour, config, loop_events) as loop:
         await loop.in_shadow()
         await loop.answers(2, 1)
         await loop.disputed(make_disagreement(4))
-        await eventually(partial(stands, loop, "4 of 10"), 15)
+        await loop.stands(2, "4 of 10")
 
         response = await loop.registry.Why(pb.WhyRequest(project_id="fashion"))
 

@@ -170,9 +170,10 @@ def counters(messages: Iterable[pb.VersionCounters]) -> dict[CounterKey, Tally]:
 
 
 def losses(report: pb.ReportGatewayRequest) -> Losses:
-    """
+    """What a gateway says it could not pass on.
+
     Raises:
-        InvalidInput: one of them is negative.
+        InvalidInput: one of the counts is negative.
     """
     found = Losses(dropped=report.dropped_predictions, spooled=report.spooled_predictions, shed=report.shed_shadows)
     if min(found.dropped, found.spooled, found.shed) < 0:
