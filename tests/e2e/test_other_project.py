@@ -27,9 +27,8 @@ from relearn_client import Relearn
 
 PROJECT, OTHER = "digits", "fashion"
 IMPORTED = 400  # of 1,797; the others are asked about
-REFERENCE = 1000  # predictions until monitoring knows the usual traffic: a default
-USUAL, TURNED = 1200, 400  # asked about upright, and then turned
-BATCH = 40
+USUAL, TURNED = 1200, 400  # asked about upright (by default the reference takes 1,000), and then turned
+BATCH = 32
 PROJECT_FILE = f"""\
 project_id: {PROJECT}
 input_kind: image
@@ -85,7 +84,8 @@ def _tell(stack: Stack, client: Relearn, folder: Path, *, asker: Asker, timeline
     (folder / "digits.yaml").write_text(PROJECT_FILE)
     relearn(stack, "project", "apply", "digits.yaml", folder=folder)
     relearn(stack, "import", "pictures/", "--project", PROJECT, folder=folder)
-    until(lambda: client.route_acknowledged(PROJECT), "a version that serves", deadline_s=240)
+    until(lambda: happened.all("RouteChanged"), "a champion", deadline_s=240)
+    until(lambda: client.route_acknowledged(PROJECT), "a gateway that serves it")
 
     usual = list(islice(digits(seed=1), IMPORTED, IMPORTED + USUAL))
     right = _ask_about(client, usual)
