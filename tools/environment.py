@@ -60,6 +60,7 @@ def setup() -> None:
     if done.get("lock") != locked:
         refuse_small_disk()
         ensure_uv()
+        STAMP.unlink(missing_ok=True)  # until all is in place, nothing is
         if not uv("pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes", str(LOCK)):
             sys.exit("the packages of requirements.lock could not be installed; the message above says why")
         done = {"lock": locked, "packages": {}}  # sync has removed what is not in the lock, our packages too
@@ -133,6 +134,7 @@ def generated_from(package: Path) -> list[Path]:
             *(ROOT / "proto").rglob("*.proto"),
             *(ROOT / "proto").rglob("*.yaml"),
             package / "relearn_contracts" / "build.py",
+            package / "hatch_build.py",
         ]
     )
 
@@ -167,18 +169,21 @@ def existing(path: Path) -> Path:
 
 def ensure_uv() -> None:
     """Creates .venv and installs uv into it with pip, at the version of the lock when it names one."""
-    if not (VENV / "bin" / "python").exists():
-        try:
-            subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
-        except subprocess.CalledProcessError:
-            sys.exit(
-                "Could not create .venv: is Python's venv module installed? (Debian: apt-get install python3-venv)"
-            )
+    python = VENV / "bin" / "python"
     if (VENV / "bin" / "uv").exists():
         return
+    has_pip = python.exists() and succeeds(python, "-m", "pip", "--version")  # not where making it was interrupted
+    if not has_pip and not succeeds(sys.executable, "-m", "venv", "--clear", VENV):
+        sys.exit("Could not create .venv: is Python's venv module installed? (Debian: apt-get install python3-venv)")
     pinned = re.search(r"^uv==([\w.]+)", LOCK.read_text() if LOCK.exists() else "", re.MULTILINE)
     requirement = f"uv=={pinned[1]}" if pinned else "uv"
-    subprocess.run([VENV / "bin" / "python", "-m", "pip", "install", "--quiet", requirement], check=True)
+    if not succeeds(python, "-m", "pip", "install", "--quiet", requirement):
+        sys.exit(f"pip could not install {requirement}; the message above says why. Run make setup again when it can.")
+
+
+def succeeds(*command: str | Path) -> bool:
+    """Whether a command ends well; its output is shown where it says something."""
+    return subprocess.run(command, stdout=subprocess.DEVNULL).returncode == 0
 
 
 def uv(*arguments: str, stdin: str | None = None) -> bool:

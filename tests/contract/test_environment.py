@@ -2,6 +2,8 @@
 
 import importlib.util
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -69,3 +71,27 @@ def test_a_small_disk_is_refused_before_anything_is_downloaded(environment, monk
 
     with pytest.raises(SystemExit, match=r"(?s)Too little disk for the virtual environment: .* nothing was"):
         environment.refuse_small_disk()
+
+
+def test_an_environment_whose_making_was_interrupted_is_made_again(environment, tmp_path, monkeypatch):
+    monkeypatch.setattr(environment, "VENV", tmp_path / ".venv")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / ".venv"], check=True)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")  # nothing is downloaded: what is asked is how it ends
+
+    with pytest.raises(SystemExit, match="pip could not install uv"):
+        environment.ensure_uv()
+
+    assert environment.succeeds(tmp_path / ".venv" / "bin" / "python", "-m", "pip", "--version")
+
+
+def test_a_setup_that_was_interrupted_leaves_no_stamp(environment, tmp_path, monkeypatch):
+    stamp = tmp_path / "stamp.json"
+    stamp.write_text('{"lock": "of another time", "packages": {}}')
+    monkeypatch.setattr(environment, "STAMP", stamp)
+    monkeypatch.setattr(environment, "LOCK", tmp_path / "none.lock")
+    monkeypatch.setattr(environment, "ROOT", tmp_path)
+
+    with pytest.raises(SystemExit, match="could not be installed"):
+        environment.setup()  # there is no such lock to install
+
+    assert not stamp.exists()
