@@ -126,7 +126,8 @@ class Stack:
 def write(home: Home, stack: Stack) -> None:
     """Replaces `stack.json` in one step, so that readers never see half of it."""
     fresh = home.stack_file.with_name(f".stack.json.{os.getpid()}")
-    fresh.write_text(json.dumps({"format": FORMAT, **asdict(stack), "token_file": str(home.token_file)}, indent=1))
+    files = {"token_file": str(home.token_file), "lock_file": str(home.lock_file)}  # for clients
+    fresh.write_text(json.dumps({"format": FORMAT, **asdict(stack), **files}, indent=1))
     fresh.replace(home.stack_file)
 
 

@@ -4,28 +4,58 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+_AGAIN = "then import again: nothing of this import was kept"
 _BY_REASON = {
+    # projects
     "PROJECT_NOT_FOUND": "apply it with `relearn project apply FILE`; `relearn project list` shows what there is",
     "INVALID_PROJECT": "correct the project file and apply it again",
     "LABEL_SET_FIXED": "the classes of a project never change: make a new project for other classes",
+    "PROJECT_PAUSED": "`relearn project resume PROJECT --reason WHY` lets the loop run again",
+    # label tasks
     "TASK_NOT_FOUND": "`relearn label next --project PROJECT` gives a task",
     "TASK_NOT_ASSIGNED": "take it first: `relearn label next --project PROJECT`",
     "LEASE_EXPIRED": "its time is over; take a task again: `relearn label next --project PROJECT`",
     "TASK_CLOSED": "others have answered it; `relearn label next --project PROJECT` gives the next one",
+    "NO_SLOT": "others are answering it; `relearn label next --project PROJECT` gives another one",
     "NOT_IN_LABEL_SET": "`relearn project show PROJECT` lists the classes",
+    "NO_REGION": "name one of the classes; `relearn project show PROJECT` lists them",
+    "TOO_MANY_REGIONS": "name one class for the whole picture",
+    "UNSUPPORTED_LABEL": "name one class for the whole picture",
     "ANSWERS_PER_DAY": "the queue goes on at midnight UTC; the cap is labeling.answers_per_day of the project",
+    # imports, samples, versions
+    "EMPTY_IMPORT": "send at least one picture",
+    "IMAGE_UNDECODABLE": f"remove or convert this picture (PNG or JPEG), {_AGAIN}",
+    "IMAGE_TOO_LARGE": f"make this picture smaller, {_AGAIN}",
+    "IMAGE_FORMAT_UNSUPPORTED": f"convert it to PNG or JPEG, {_AGAIN}",
+    "IMAGE_ANIMATED": f"save one frame of it as PNG, {_AGAIN}",
+    "LABEL_CONFLICT": f"the same picture is in two classes of this import; keep it in one, {_AGAIN}",
+    "IMPORT_INTERRUPTED": "import again: nothing of this import was kept",
+    "IMPORT_INCOMPLETE": "import again: nothing of this import was kept",
+    "FIRST_MESSAGE": "an import begins with its header: use `import_samples` of this client",
+    "SAMPLE_NOT_FOUND": "a sample's id is PROJECT/sample/SHA256; `relearn label list --project PROJECT` shows some",
+    "BLOB_DAMAGED": "the bytes in the object store are not those that were stored; restore them from a backup",
+    "DATASET_VERSION_NOT_FOUND": "`relearn versions PROJECT` lists the versions",
+    "DIFFERENT_PROJECTS": "compare two versions of one project; `relearn versions PROJECT` lists them",
+    "PACK_NOT_READY": "it is being made; try again",
+    # studies, models, routes
+    "STUDY_NOT_FOUND": "`relearn studies PROJECT` lists the studies",
     "STUDY_RUNNING": "`relearn studies PROJECT` shows how far it is",
     "TOO_FEW_LABELS": "`relearn why PROJECT` says how many labels are missing",
-    "PROJECT_PAUSED": "`relearn project resume PROJECT --reason WHY` lets the loop run again",
+    "MODEL_VERSION_NOT_FOUND": "`relearn models PROJECT` lists the versions",
+    "ALREADY_IN_CANARY": "`relearn why PROJECT` says what its canary waits for",
     "ALREADY_CHAMPION": "`relearn models PROJECT` shows what serves",
     "VERSION_BARRED": "a person rolled it back; train a better one",
+    "ROUTE_NOT_FOUND": "nothing serves yet; `relearn why PROJECT` says what the first model waits for",
     "NOTHING_TO_ROLL_BACK_TO": "`relearn models PROJECT` shows what has served",
+    # causes and parked events
+    "ID_NOT_FOUND": "of predictions only the flagged ones are kept; `relearn label list` shows their tasks",
+    "PARKED_EVENT_NOT_FOUND": "`relearn parked list` shows what there is",
     "STILL_FAILING": "`relearn parked show ID` has its bytes and the cause",
+    "NO_HANDLER": "no handler takes such events any more; `relearn parked drop ID --reason WHY` gives it up",
+    # every call
+    "REASON_MISSING": "say why: --reason WHY",
     "REQUEST_ID_REUSED": "every new request needs a new request id",
-    "IMAGE_UNDECODABLE": "remove or convert this picture (PNG or JPEG), then import again: what is there is skipped",
-    "IMAGE_TOO_LARGE": "make this picture smaller, then import again: what is there is skipped",
-    "IMAGE_FORMAT_UNSUPPORTED": "convert it to PNG or JPEG, then import again: what is there is skipped",
-    "LABEL_CONFLICT": "the same picture is in two classes of this import; keep it in one",
+    "INVALID_REQUEST_ID": "a request id is a UUID",
 }
 _BY_CODE = {
     "UNAVAILABLE": "is it running? `relearn status` shows it, `relearn up` starts it",
@@ -34,6 +64,8 @@ _BY_CODE = {
     "PERMISSION_DENIED": "use a token of another role; `relearn tokens add NAME --role ROLE` makes one",
     "ABORTED": "try again",
     "INTERNAL": "the log of the service has more; `relearn status` shows where it runs",
+    "INVALID_ARGUMENT": "correct what the message names, then try again",
+    "RESOURCE_EXHAUSTED": "send less at once, or try again later",
 }
 
 

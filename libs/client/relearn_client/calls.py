@@ -15,6 +15,7 @@ from relearn.datasets.v1.datasets_service_pb2_grpc import DatasetsServiceStub
 from relearn.labeling.v1.labeling_service_pb2_grpc import LabelingServiceStub
 from relearn.monitoring.v1.monitoring_service_pb2_grpc import MonitoringServiceStub
 from relearn.operations.v1.operations_service_pb2_grpc import OperationsServiceStub
+from relearn.registry.v1 import registry_service_pb2 as registry_pb
 from relearn.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from relearn.serving.v1.control_service_pb2_grpc import ControlServiceStub
 from relearn.training.v1.training_service_pb2_grpc import TrainingServiceStub
@@ -99,7 +100,7 @@ class Calls:
         return OperationsServiceStub(self.channel(service))
 
     def ask(self, service: str, method: Callable[..., T], request: Any, *, deadline_s: float | None = None) -> T:
-        """The answer to one unary call; while the service is away it is asked again, for the client's patience.
+        """The answer to one unary call, asked again as `patiently` says.
 
         Every mutating request carries a request id, so asking again never does a thing twice.
 
@@ -110,22 +111,47 @@ class Calls:
         timeout = deadline_s or self.deadline_s
         return self.patiently(service, lambda: method(request, timeout=timeout, metadata=metadata))
 
-    def patiently(self, service: str, attempt: Callable[[], T]) -> T:
-        """The result of an attempt; repeated, a little later each time, while the service is unavailable.
+    def patiently(self, service: str, attempt: Callable[[], T], *, moved: Callable[[], bool] = lambda: False) -> T:
+        """The result of an attempt; repeated, a little later each time, while the service is away.
+
+        Repeated too while the service has not heard yet of a project that the registry has: it hears from Kafka.
+
+        Args:
+            moved: whether the last attempt got somewhere before it failed; patience then begins anew.
 
         Raises:
             RelearnError: as `ask`.
         """
-        give_up = time.monotonic() + self.patience_s
-        pause_s = 0.05
+        give_up, pause_s = None, 0.05
         while True:
             try:
                 return attempt()
             except grpc.RpcError as error:
-                if _code(error) != "UNAVAILABLE" or time.monotonic() + pause_s > give_up:
+                now = time.monotonic()
+                if give_up is None or moved():
+                    give_up, pause_s = now + self.patience_s, 0.05
+                if now + pause_s > give_up or not self._may_pass(service, error):
                     raise self.explained(service, error) from error
             time.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, guards nothing
             pause_s = min(pause_s * 2, 1.0)
+
+    def _may_pass(self, service: str, error: grpc.RpcError) -> bool:
+        """Whether the same call may succeed in a moment."""
+        if _code(error) == "UNAVAILABLE":
+            return not self.access.is_stopped()
+        info = _info(error)
+        if info is None or info.reason != "PROJECT_NOT_FOUND" or service == "registry":
+            return False
+        return self._is_registered(info.metadata["project_id"])
+
+    def _is_registered(self, project_id: str) -> bool:
+        request = registry_pb.GetProjectRequest(project_id=project_id)
+        metadata = (("authorization", f"Bearer {self.access.bearer()}"),)
+        try:
+            self.registry.GetProject(request, timeout=self.deadline_s, metadata=metadata)
+        except (grpc.RpcError, errors.NotConfigured):
+            return False
+        return True
 
     def explained(self, service: str, error: grpc.RpcError) -> errors.RelearnError:
         """Our error for a gRPC error of a call to a service."""
@@ -133,10 +159,12 @@ class Calls:
         reason = info.reason if info else code
         metadata = dict(info.metadata) if info else {}
         message = error.details() or code
+        step = next_step(code=code, reason=reason, metadata=metadata)
         if info is None and code in ("UNAVAILABLE", "DEADLINE_EXCEEDED"):  # gRPC's own words help nobody
             said = "does not answer" if code == "UNAVAILABLE" else "did not answer in time"
             message = f"{service} {said} at {self.access.endpoints.of(service)}"
-        step = next_step(code=code, reason=reason, metadata=metadata)
+            if self.access.is_stopped():
+                step = "the local stack is stopped: `relearn up` starts it"
         kind = _CLASSES.get(code, errors.RelearnError)
         return kind(message, code=code, reason=reason, next_step=step, metadata=metadata)
 

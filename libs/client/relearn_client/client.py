@@ -120,6 +120,7 @@ class Relearn:
         """Imports PNG and JPEG pictures: one subfolder per class, or any folder with `labeled=False`.
 
         All of it becomes one commit, or nothing. Run it again at will: what is there already is skipped.
+        Other files are not sent; they are listed as `skipped`.
         """
         return imports.folder(self._calls, project_id, Path(folder), labeled=labeled, on_progress=on_progress)
 
@@ -131,7 +132,10 @@ class Relearn:
         origin: str,
         on_progress: OnProgress | None = None,
     ) -> Imported:
-        """Imports samples from anywhere; `origin` says where from, for people."""
+        """Imports samples of at most 16 MiB from anywhere; `origin` says where from, for people.
+
+        They are read once, so where a service fails in the middle, nothing is kept and the caller sends them again.
+        """
         return imports.samples(self._calls, project_id, samples, origin=origin, on_progress=on_progress)
 
     def versions(self, project_id: str, *, limit: int | None = None) -> tuple[DatasetVersion, ...]:
@@ -252,7 +256,8 @@ class Relearn:
         Args:
             project: only events of this project.
             types: only these, by short or full name; else all.
-            from_beginning: from the oldest event that is kept, or only what happens from now on.
+            from_beginning: from the oldest event that is kept, or only what happens from now on (as `relearn events
+                tail` does unless told otherwise).
             predictions: also every single prediction.
         """
         from relearn_client import following  # kafka-python takes a while to import, and only this needs it

@@ -50,10 +50,28 @@ class Endpoints:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """Where to ask, and with which token; the token may be missing until a call needs it."""
+    """Where to ask, and with which token; the token may be missing until a call needs it.
+
+    Attributes:
+        supervisor_lock: of the local stack that the endpoints are those of; None where they are somebody else's.
+    """
 
     endpoints: Endpoints
     token: str
+    supervisor_lock: Path | None = None
+
+    def is_stopped(self) -> bool:
+        """Whether this is a local stack that does not run: its supervisor holds a lock as long as it lives."""
+        if self.supervisor_lock is None:
+            return False
+        import fcntl  # late: it is there wherever a local stack can be
+
+        try:
+            with self.supervisor_lock.open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:  # held, or of another user
+            return False
+        return True
 
     def bearer(self) -> str:
         """The token.
@@ -91,7 +109,19 @@ def access(
     found = {
         name: endpoints.get(name) or around.get(f"RELEARN_{name.upper()}") or local.get(name, "") for name in names
     }
-    return Access(endpoints=Endpoints(**found), token=token or around.get("RELEARN_TOKEN") or _local_token(stack))
+    from_stack = bool(local) and all(found[name] == address for name, address in local.items() if name in names)
+    return Access(
+        endpoints=Endpoints(**found),
+        token=token or around.get("RELEARN_TOKEN") or _local_token(stack),
+        supervisor_lock=Path(stack["lock_file"]) if from_stack and "lock_file" in stack else None,
+    )
+
+
+def is_local(environment: Mapping[str, str]) -> bool:
+    """Whether a local stack, rather than the environment, says where Relearn is."""
+    folder = Path(environment.get("RELEARN_HOME") or ".relearn")
+    said = any(environment.get(f"RELEARN_{field.name.upper()}") for field in fields(Endpoints))
+    return not said and (folder / "stack.json").exists()
 
 
 def _stack(path: Path) -> Mapping[str, Any]:

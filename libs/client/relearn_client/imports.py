@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -16,7 +16,7 @@ from relearn_client.errors import InvalidInput, RelearnError
 
 DEADLINE_S = 1800.0
 PICTURES = frozenset({".png", ".jpg", ".jpeg"})
-MAX_SAMPLE_BYTES = 30 * 2**20  # what fits into one message
+MAX_SAMPLE_BYTES = 16 * 2**20  # what the services decode, relearn_media
 
 OnProgress: TypeAlias = Callable[[int, int | None], None]
 """Is told how many samples were sent, and of how many (None where that is not known)."""
@@ -33,13 +33,17 @@ class NewSample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """What an import did; `version` is None where nothing was new."""
+    """What an import did; `version` is None where nothing was new.
+
+    `skipped` are the files of a folder that are neither PNG nor JPEG: they were not sent.
+    """
 
     received: int
     added: int
     labeled: int
     relabeled: int
     version: data.DatasetVersion | None
+    skipped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,61 +54,90 @@ class Picture:
     label: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The pictures of a folder by name, and the paths of files that are none."""
+
+    pictures: tuple[Picture, ...]
+    skipped: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Stream:
+    """The samples of an import and how many of them were taken by gRPC, which does so once it is connected."""
+
+    project_id: str
+    origin: str
+    request_id: str
+    total: int | None
+    on_progress: OnProgress | None
+    taken: int = 0
+
+
 def folder(calls: Calls, project_id: str, path: Path, *, labeled: bool, on_progress: OnProgress | None) -> Imported:
     """Imports the pictures of a folder; what is there already is skipped, so that it can simply be run again."""
-    pictures = labeled_pictures(path) if labeled else unlabeled_pictures(path)
-    started = request_id()
+    found = labeled_pictures(path) if labeled else unlabeled_pictures(path)
+    _require_project(calls, project_id)
+    stream = _Stream(project_id, path.resolve().name or str(path), request_id(), len(found.pictures), on_progress)
 
     def attempt() -> Imported:  # files can be read again, so the stream can
-        return _send(
-            calls, project_id, (_read(one) for one in pictures), path.name, started, len(pictures), on_progress
-        )
+        return _send(calls, stream, (_read(one) for one in found.pictures))
 
     try:
-        return calls.patiently("datasets", attempt)
+        done = calls.patiently("datasets", attempt, moved=lambda: stream.taken > 0)
     except RelearnError as error:
-        raise _naming_file(error, pictures) from error
+        raise _naming_file(error, found.pictures) from error
+    return replace(done, skipped=found.skipped)
 
 
 def samples(
     calls: Calls, project_id: str, given: Iterable[NewSample], *, origin: str, on_progress: OnProgress | None
 ) -> Imported:
     """Imports samples from anywhere, in one pass over them."""
+    _require_project(calls, project_id)
     total = len(given) if isinstance(given, Sequence) else None
     try:
-        return _send(calls, project_id, given, origin, request_id(), total, on_progress)
+        return _send(calls, _Stream(project_id, origin, request_id(), total, on_progress), given)
     except grpc.RpcError as error:
         raise calls.explained("datasets", error) from error
 
 
-def labeled_pictures(path: Path) -> list[Picture]:
-    """The pictures of a folder with one subfolder a class, by name.
+def labeled_pictures(path: Path) -> Found:
+    """The pictures of a folder with one subfolder a class.
 
     Raises:
         InvalidInput: no such folder, no picture in it, or pictures outside of the subfolders.
     """
-    loose = [one.name for one in _children(path) if one.is_file() and one.suffix.lower() in PICTURES]
+    entries = _children(path)
+    loose = [one.name for one in entries if _is_picture(one)]
     if loose:
         message = f"{path} has pictures that are in no subfolder ({loose[0]}, {len(loose)} in all): they have no class"
         step = "put them into subfolders named for their class, or import them with --unlabeled"
         raise InvalidInput(message, reason="NO_CLASS", next_step=step)
-    found = [
+    pictures = [
         Picture(path=one, label=subfolder.name)
-        for subfolder in _children(path)
+        for subfolder in entries
         if subfolder.is_dir()
-        for one in _pictures_below(subfolder)
+        for one in _files_below(subfolder)
+        if _is_picture(one)
     ]
-    return _some(found, path, "put the pictures into one subfolder per class")
+    return _found(pictures, path, "put the pictures into one subfolder per class")
 
 
-def unlabeled_pictures(path: Path) -> list[Picture]:
-    """All pictures below a folder, by name.
+def unlabeled_pictures(path: Path) -> Found:
+    """All pictures below a folder.
 
     Raises:
         InvalidInput: no such folder, or no picture in it.
     """
     _children(path)
-    return _some([Picture(path=one, label="") for one in _pictures_below(path)], path, "name a folder with pictures")
+    pictures = [Picture(path=one, label="") for one in _files_below(path) if _is_picture(one)]
+    return _found(pictures, path, "name a folder with pictures")
+
+
+def _require_project(calls: Calls, project_id: str) -> None:
+    """Returns when datasets has heard of the project: samples may come from where they can be read only once."""
+    calls.ask("datasets", calls.datasets.ListVersions, pb.ListVersionsRequest(project_id=project_id, page_size=1))
 
 
 def _children(path: Path) -> list[Path]:
@@ -113,49 +146,48 @@ def _children(path: Path) -> list[Path]:
     return sorted(one for one in path.iterdir() if not one.name.startswith("."))
 
 
-def _pictures_below(path: Path) -> list[Path]:
-    return sorted(one for one in path.rglob("*") if one.suffix.lower() in PICTURES and not _is_hidden(one, path))
+def _files_below(path: Path) -> list[Path]:
+    return sorted(one for one in path.rglob("*") if not one.is_dir() and not _is_hidden(one, path))
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in PICTURES and path.is_file()
 
 
 def _is_hidden(path: Path, root: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(root).parts)
 
 
-def _some(found: list[Picture], path: Path, step: str) -> list[Picture]:
-    if not found:
+def _found(pictures: list[Picture], path: Path, step: str) -> Found:
+    if not pictures:
         raise InvalidInput(f"{path} has no PNG or JPEG picture", reason="EMPTY_IMPORT", next_step=step)
-    return found
+    skipped = tuple(str(one.relative_to(path)) for one in _files_below(path) if not _is_picture(one))
+    return Found(pictures=tuple(pictures), skipped=skipped)
 
 
 def _read(picture: Picture) -> NewSample:
-    size = picture.path.stat().st_size
-    if size > MAX_SAMPLE_BYTES:
-        message = f"{picture.path} has {size / 2**20:.0f} MiB, at most {MAX_SAMPLE_BYTES / 2**20:.0f} are accepted"
-        raise InvalidInput(message, reason="IMAGE_TOO_LARGE", next_step="make it smaller, then import again")
-    return NewSample(content=picture.path.read_bytes(), label=picture.label)
+    try:
+        with picture.path.open("rb") as file:
+            content = file.read(MAX_SAMPLE_BYTES + 1)  # one byte too many is enough to refuse it
+    except OSError as error:
+        step = "make it readable or remove it, then import again"
+        raise InvalidInput(f"{picture.path}: {error.strerror}", reason="UNREADABLE_FILE", next_step=step) from error
+    return NewSample(content=content, label=picture.label)
 
 
-def _send(
-    calls: Calls,
-    project_id: str,
-    given: Iterable[NewSample],
-    origin: str,
-    started: str,
-    total: int | None,
-    on_progress: OnProgress | None,
-) -> Imported:
+def _send(calls: Calls, stream: _Stream, given: Iterable[NewSample]) -> Imported:
+    stream.taken = 0
     unsent: list[BaseException] = []
 
     def messages() -> Iterator[pb.ImportSamplesRequest]:
         """gRPC swallows what its request iterator raises; it is kept to be raised here."""
         try:
-            header = pb.ImportHeader(project_id=project_id, origin=origin, request_id=started)
-            yield pb.ImportSamplesRequest(header=header)
+            yield pb.ImportSamplesRequest(header=_header(stream))
             for number, one in enumerate(given, start=1):
-                part = pb.ImportSample(content=one.content, label=one.label, group_key=one.group_key)
-                yield pb.ImportSamplesRequest(sample=part)
-                if on_progress is not None:
-                    on_progress(number, total)
+                yield pb.ImportSamplesRequest(sample=_part(one, number))
+                stream.taken = number
+                if stream.on_progress is not None:
+                    stream.on_progress(number, stream.total)
         except BaseException as error:
             unsent.append(error)
             raise
@@ -174,6 +206,25 @@ def _send(
         relabeled=response.relabeled,
         version=data.version(response.dataset_version) if response.HasField("dataset_version") else None,
     )
+
+
+def _header(stream: _Stream) -> pb.ImportHeader:
+    """With the number of samples where it is known, so that a stream that was cut short is refused."""
+    header = pb.ImportHeader(project_id=stream.project_id, origin=stream.origin, request_id=stream.request_id)
+    if stream.total is not None:
+        header.samples = stream.total
+    return header
+
+
+def _part(sample: NewSample, number: int) -> pb.ImportSample:
+    if len(sample.content) > MAX_SAMPLE_BYTES:
+        raise InvalidInput(
+            f"sample {number} has more than {MAX_SAMPLE_BYTES // 2**20} MiB",
+            reason="IMAGE_TOO_LARGE",
+            next_step="make it smaller, then import again",
+            metadata={"place": str(number)},
+        )
+    return pb.ImportSample(content=sample.content, label=sample.label, group_key=sample.group_key)
 
 
 def _naming_file(error: RelearnError, pictures: Sequence[Picture]) -> RelearnError:

@@ -9,6 +9,7 @@ from relearn.labeling.v1 import label_task_pb2
 from relearn.labeling.v1 import labeling_service_pb2 as pb
 from relearn_client import data, pages
 from relearn_client.calls import Calls, request_id
+from relearn_client.errors import InvalidInput
 from relearn_client.times import when
 
 State = label_task_pb2.LabelTask
@@ -96,7 +97,13 @@ def release(calls: Calls, label_task_id: str) -> None:
 
 
 def tasks(calls: Calls, project_id: str, *, state: str, limit: int | None) -> tuple[LabelTask, ...]:
-    """Tasks of a project, newest first."""
+    """Tasks of a project, newest first.
+
+    Raises:
+        InvalidInput: there is no such state.
+    """
+    if state and state not in _STATES_BACK:
+        raise InvalidInput(f"no label task is {state!r}", next_step=f"there are {', '.join(_STATES_BACK)}")
     wanted = _STATES_BACK[state] if state else State.STATE_UNSPECIFIED
 
     def page(token: str) -> pb.ListLabelTasksResponse:

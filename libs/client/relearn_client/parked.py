@@ -113,7 +113,12 @@ def _of(calls: Calls, service: str) -> list[ParkedEvent]:
 
 
 def _where_it_is(parked_event_id: str, ask: Callable[[str], T]) -> T:
-    """The answer of the service that has the event; ids are unique, so no other one knows it."""
+    """The answer of the service that has the event; ids are unique, so no other one knows it.
+
+    Raises:
+        NotFound: all services answered, and none has it.
+        Unavailable: none that answered has it.
+    """
     unreachable = []
     for service in SERVICES:
         try:
@@ -122,9 +127,14 @@ def _where_it_is(parked_event_id: str, ask: Callable[[str], T]) -> T:
             continue
         except (Unavailable, NotConfigured):
             unreachable.append(service)
-    away = f" ({', '.join(unreachable)} did not answer)" if unreachable else ""
+    if unreachable:
+        raise Unavailable(
+            f"{', '.join(unreachable)} did not answer; no other service has a parked event {parked_event_id!r}",
+            next_step="`relearn status` shows whether they run; a retry may have been done all the same",
+        )
     raise NotFound(
-        f"no service has a parked event {parked_event_id!r}{away}",
+        f"no service has a parked event {parked_event_id!r}",
+        reason="PARKED_EVENT_NOT_FOUND",
         next_step="`relearn parked list` shows what there is",
     )
 

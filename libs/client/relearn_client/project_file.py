@@ -19,6 +19,7 @@ from relearn_client.errors import InvalidInput
 
 OUTPUT_ONLY = frozenset({"revision", "state", "create_time", "update_time", "label_set.version"})
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h|d)$")
+_LONGEST_S = 10_000 * 365.25 * 86400  # what a Duration holds, google/protobuf/duration.proto
 _UNIT_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _INTEGERS = {
     FieldDescriptor.CPPTYPE_INT32: range(-(2**31), 2**31),
@@ -38,6 +39,18 @@ class Problem:
         return f"{self.path}: {self.message}" if self.path else self.message
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML's own loader lets the last of equal keys win, silently."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in keys:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value} is there twice", key.start_mark)
+            keys.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def read(source: str | Path | Mapping[str, Any]) -> Project:
     """The project of a YAML file, or of its content as a mapping.
 
@@ -48,7 +61,8 @@ def read(source: str | Path | Mapping[str, Any]) -> Project:
         return parse(source)
     path = Path(source)
     try:
-        return parse(yaml.safe_load(path.read_text(encoding="utf-8")), origin=str(path))
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe one
+        return parse(content, origin=str(path))
     except OSError as error:
         raise InvalidInput(
             f"{path}: {error.strerror}", reason="NO_FILE", next_step="name a project file (YAML)"
@@ -144,7 +158,10 @@ def _scalar(field: FieldDescriptor, value: object) -> Any:
     if field.cpp_type in _FLOATS:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError(f"must be a number, got {_said(value)}")
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ValueError("is out of range") from None
     raise ValueError(f"can't be given in a file ({field.name})")
 
 
@@ -167,8 +184,11 @@ def _duration(value: object) -> Duration:
     match = _DURATION.match(value.strip()) if isinstance(value, str) else None
     if match is None:
         raise ValueError(f"must be a duration such as 30s, 5m, 24h, got {_said(value)}")
+    seconds = float(match[1]) * _UNIT_S[match[2]]
+    if seconds > _LONGEST_S:
+        raise ValueError("is out of range")
     duration = Duration()
-    duration.FromMicroseconds(round(float(match[1]) * _UNIT_S[match[2]] * 1_000_000))
+    duration.FromMicroseconds(round(seconds * 1_000_000))
     return duration
 
 
@@ -192,7 +212,8 @@ def _shown(message: Message, path: str) -> dict[str, Any]:
         if field.is_repeated:
             shown[field.name] = list(value)
         elif field.enum_type is not None:
-            shown[field.name] = _short(field.enum_type, field.enum_type.values_by_number[value].name)
+            known = field.enum_type.values_by_number.get(value)  # a newer registry may say more than we know
+            shown[field.name] = _short(field.enum_type, known.name) if known else "unknown"
         elif field.message_type is Duration.DESCRIPTOR:
             shown[field.name] = _shown_duration(value)
         elif field.message_type is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from relearn.training.v1 import study_pb2
 from relearn.training.v1 import training_service_pb2 as pb
@@ -80,9 +81,9 @@ def _study(message: study_pb2.Study, *, runs: tuple[Run, ...] = (), progress: fl
         study_id=message.study_id,
         project_id=message.project_id,
         dataset_version_id=message.dataset_version_id,
-        trigger=_short(study_pb2.Study.Trigger.Name(message.trigger), "TRIGGER_"),
+        trigger=_short(study_pb2.Study.Trigger, message.trigger),
         reason=message.reason,
-        state=_short(study_pb2.Study.State.Name(message.state), "STATE_"),
+        state=_short(study_pb2.Study.State, message.state),
         failure=message.failure,
         trials=message.trials,
         started_at=when(message.start_time),
@@ -96,7 +97,7 @@ def _run(message: study_pb2.Run) -> Run:
     return Run(
         run_id=message.run_id,
         trial=message.trial,
-        state=_short(study_pb2.Run.State.Name(message.state), "STATE_"),
+        state=_short(study_pb2.Run.State, message.state),
         family=message.family,
         parameters={one.name: one.text or one.number for one in message.parameters},
         objective=message.objective if message.HasField("objective") else None,
@@ -106,5 +107,8 @@ def _run(message: study_pb2.Run) -> Run:
     )
 
 
-def _short(name: str, prefix: str) -> str:
-    return name.removeprefix(prefix).lower().replace("_", "-")
+def _short(enum: Any, number: int) -> str:
+    """`TRIGGER_BY_HAND` of Trigger is `by-hand`; what a newer service says may be unknown here."""
+    value = enum.DESCRIPTOR.values_by_number.get(number)
+    prefix = f"{enum.DESCRIPTOR.name.upper()}_"
+    return value.name.removeprefix(prefix).lower().replace("_", "-") if value else "unknown"

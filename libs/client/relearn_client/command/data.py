@@ -30,6 +30,9 @@ def import_folder(
         show_json(done)
         return
     say(f"{done.received} pictures: {done.added} new, {done.labeled} newly labeled, {done.relabeled} relabeled")
+    if done.skipped:
+        some = ", ".join(done.skipped[:3]) + (", ..." if len(done.skipped) > 3 else "")
+        typer.echo(f"{len(done.skipped)} files skipped, neither PNG nor JPEG: {some}", err=True)
     if done.version is None:
         say("nothing changed, so there is no new version")
         return

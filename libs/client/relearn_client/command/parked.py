@@ -71,7 +71,3 @@ def drop(id: ParkedId, reason: Reason) -> None:
     with Relearn(patience_s=2) as relearn:
         relearn.drop_parked(id, reason=reason)
     say("dropped")
-
-
-def _short(type: str) -> str:
-    return type.rpartition(".")[2] or "-"

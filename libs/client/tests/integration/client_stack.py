@@ -1,4 +1,4 @@
-"""Registry, datasets and labeling as processes of their own, on the run's PostgreSQL and Kafka."""
+"""All services but the gateway as processes of their own, on the run's PostgreSQL and Kafka."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from relearn_local import children, tokens, topics
 from relearn_local.services import SERVICES, Surroundings, environment
 from relearn_media import encode_png
 
-RUNNING = ("registry", "datasets", "labeling")
+RUNNING = ("registry", "datasets", "labeling", "training", "control", "monitoring")
 CLASSES = ("boot", "shirt")
 
 
@@ -102,6 +102,7 @@ def running(folder: Path, postgres, kafka, ports) -> Iterator[ClientStack]:
         kafka_bootstrap_servers=kafka.bootstrap_servers,
         object_store_url=(folder / "objects").as_uri(),
         spool_folder=str(folder / "spool"),
+        scratch_folder=str(folder / "scratch"),
     )
     (folder / "objects").mkdir()
     topics.apply(all_topics(), bootstrap_servers=kafka.bootstrap_servers)
@@ -111,7 +112,8 @@ def running(folder: Path, postgres, kafka, ports) -> Iterator[ClientStack]:
             stack.start(name)
         with stack.client(patience_s=90) as client:
             client.projects()
-            for ask in (client.versions, client.label_tasks):  # known to be there once they know no such project
+            # known to be there once they know no such project
+            for ask in (client.versions, client.label_tasks, client.studies, client.routes, client.alerts):
                 with pytest.raises(NotFound):
                     ask("nobody")
         yield stack

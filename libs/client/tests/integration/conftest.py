@@ -15,7 +15,7 @@ from client_stack import project, running
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory, postgres_server_of_run, kafka_server_of_run, test_ports):
-    """Registry, datasets and labeling."""
+    """All services but the gateway."""
     folder = tmp_path_factory.mktemp("client")
     with running(folder, postgres_server_of_run, kafka_server_of_run, test_ports) as services:
         yield services

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from types import SimpleNamespace
+from unittest.mock import ANY
 from uuid import uuid4
 
 import pytest
@@ -91,9 +92,7 @@ def test_what_the_registry_refuses_comes_with_reason_and_next_step(relearn, frui
 def test_a_folder_becomes_a_version_and_the_same_folder_again_nothing(relearn, fruit, tmp_path):
     told: list[tuple[int, int | None]] = []
 
-    first = until_known(
-        lambda: relearn.import_folder(fruit, pictures(tmp_path / "p"), on_progress=lambda *a: told.append(a))
-    )
+    first = relearn.import_folder(fruit, pictures(tmp_path / "p"), on_progress=lambda *a: told.append(a))
     again = relearn.import_folder(fruit, tmp_path / "p")
     more = relearn.import_samples(fruit, [NewSample(content=png(77), label="boot")], origin="a test")
 
@@ -106,13 +105,48 @@ def test_a_folder_becomes_a_version_and_the_same_folder_again_nothing(relearn, f
     assert (diff.added, [change.new_label for change in diff.changes]) == (1, ["boot"])
 
 
-def until_known(attempt):
-    """Datasets hears of a project from Kafka, a moment after the registry has it."""
-    return until(attempt)
+def test_the_current_folder_is_imported_under_its_own_name_without_what_is_no_picture(
+    relearn, fruit, tmp_path, monkeypatch
+):
+    folder = pictures(tmp_path / "holiday", first=300)
+    (folder / "boot" / "5.webp").touch()
+    monkeypatch.chdir(folder)
+
+    done = relearn.import_folder(fruit, ".")
+
+    assert (done.received, done.skipped) == (8, ("boot/5.webp",))
+    assert "holiday" in done.version.message
+
+
+def test_an_import_that_ends_before_its_time_is_refused(relearn, fruit):
+    class Cut(list):
+        def __len__(self):
+            return 3
+
+    with pytest.raises(InvalidInput) as caught:
+        relearn.import_samples(fruit, Cut([NewSample(content=png(1))]), origin="a test")
+
+    assert caught.value.reason == "IMPORT_INCOMPLETE"
+    assert relearn.versions(fruit) == ()
+
+
+def test_a_sample_that_is_too_large_is_named_before_it_is_sent(relearn, fruit):
+    large = NewSample(content=bytes(16 * 2**20 + 1))
+
+    with pytest.raises(InvalidInput, match="sample 2 has more than 16 MiB") as caught:
+        relearn.import_samples(fruit, [NewSample(content=png(1)), large], origin="a test")
+
+    assert caught.value.reason == "IMAGE_TOO_LARGE"
+
+
+def test_a_project_that_was_never_applied_is_told_at_once(relearn, tmp_path):
+    for ask in (relearn.versions, relearn.next_task, relearn.studies, relearn.monitoring):
+        with pytest.raises(NotFound) as caught:
+            ask("nobody")
+        assert caught.value.reason == "PROJECT_NOT_FOUND"
 
 
 def test_a_file_that_is_no_picture_is_named_and_nothing_of_its_folder_is_imported(relearn, fruit, tmp_path):
-    until_known(lambda: relearn.versions(fruit) == ())
     folder = pictures(tmp_path / "p", first=100)
     (folder / "shirt" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n but no picture")
 
@@ -130,7 +164,6 @@ def test_a_file_that_is_no_picture_is_named_and_nothing_of_its_folder_is_importe
 
 
 def test_an_error_while_reading_samples_is_the_callers_own(relearn, fruit):
-    until_known(lambda: relearn.versions(fruit) == ())
 
     def samples():
         yield NewSample(content=png(1), label="boot")
@@ -142,7 +175,6 @@ def test_an_error_while_reading_samples_is_the_callers_own(relearn, fruit):
 
 
 def test_a_flagged_sample_is_labeled_and_can_be_traced(stack, relearn, fruit):
-    until_known(lambda: relearn.versions(fruit) == ())
     content = png(4711)
     relearn.import_samples(fruit, [NewSample(content=content)], origin="a test")
     stop, seen = threading.Event(), []
@@ -197,11 +229,15 @@ def _sha256(content: bytes) -> str:
     return sha256(content).hexdigest()
 
 
-def test_why_tells_each_stage_and_which_service_is_away(relearn, fruit):
-    until_known(lambda: relearn.label_tasks(fruit) == ())
+def test_why_tells_each_stage_and_which_service_is_away(stack, relearn, fruit):
+    assert relearn.label_tasks(fruit) == ()
+    stack.kill("training")
 
     stages = relearn.why(fruit)
 
+    stack.start("training")
+    with stack.client(patience_s=60) as patient:
+        assert patient.studies(fruit) == ()
     lines = [str(stage) for stage in stages]
     assert any(line.startswith("labeling, label tasks: flags: no open task") for line in lines)
     assert any(not stage.reachable and stage.service == "training" for stage in stages)
@@ -242,7 +278,6 @@ def test_a_stranger_and_an_annotator_are_kept_out(stack, fruit):
 
 
 def test_a_call_waits_while_its_service_restarts(stack, relearn, fruit):
-    until_known(lambda: relearn.label_tasks(fruit) == ())
     stack.kill("labeling")
     with stack.client(patience_s=0.3) as impatient, pytest.raises(Unavailable) as away:
         impatient.label_tasks(fruit)
@@ -254,18 +289,8 @@ def test_a_call_waits_while_its_service_restarts(stack, relearn, fruit):
     assert "labeling does not answer at 127.0.0.1" in away.value.message
 
 
-def test_the_command_speaks_to_people_and_to_scripts(stack, relearn, fruit, tmp_path, monkeypatch, capsys):
-    for name, value in stack.variables.items():
-        monkeypatch.setenv(name, value)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["relearn", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    until_known(lambda: relearn.versions(fruit) == ())
+def test_the_command_speaks_to_people_and_to_scripts(stack, command, relearn, fruit, tmp_path):
+    run = command
     folder = str(pictures(tmp_path / "p", first=500))
     code, out, _ = run("import", folder, "--project", fruit)
     assert (code, out.splitlines()[0]) == (0, "8 pictures: 8 new, 8 newly labeled, 0 relabeled")
@@ -289,6 +314,84 @@ def test_the_command_speaks_to_people_and_to_scripts(stack, relearn, fruit, tmp_
         assert out.strip()
     code, out, err = run("why", "nobody")
     assert (code, out, len(err.splitlines())) == (1, "", 2)
+
+
+@pytest.fixture
+def command(stack, monkeypatch, capsys):
+    """The command of a person whose environment says where Relearn is: exit code, output, errors."""
+    for name, value in stack.variables.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["relearn", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
+
+    return run
+
+
+def test_what_there_is_not_yet_is_said_with_what_it_waits_for(command, fruit):
+    for arguments, said in (
+        (("studies", fruit), "no study yet"),
+        (("models", fruit), "no model yet"),
+        (("alerts", fruit), "no alert"),
+        (("versions", fruit), "no version yet"),
+    ):
+        assert command(*arguments) == (0, ANY, ""), arguments
+        assert said in command(*arguments)[1]
+
+
+def test_a_project_file_is_applied_paused_and_resumed_by_the_command(command, tmp_path):
+    file = tmp_path / "fruit.yaml"
+    name = f"fruit-{uuid4().hex[:8]}"
+    file.write_text(f"project_id: {name}\ninput_kind: image\nlabel_set: {{classes: [boot, shirt]}}\n")
+
+    assert command("project", "apply", str(file))[:2] == (0, f"{name}: applied as revision 1\n")
+    assert command("project", "apply", str(file))[:2] == (0, f"{name}: nothing to change (revision 1)\n")
+    assert command("project", "pause", name, "--reason", "a test")[0] == 0
+    train = ("train", name, "--reason", "a test")  # training hears of the pause from Kafka
+    assert until(lambda: f"relearn project resume {name}" in command(*train)[2])
+    assert command("project", "resume", name, "--reason", "a test") == (0, f"{name}: active\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "step"),
+    [
+        (("train", "NAME", "--reason", "x"), "relearn why"),
+        (("train", "NAME", "--reason", "x", "--version", "NAME/data/9"), "relearn versions"),
+        (("promote", "NAME/model/9", "--reason", "x"), "relearn models"),
+        (("rollback", "NAME", "--reason", "x"), "nothing serves yet"),
+        (("trace", "nothing"), "relearn label list"),
+        (("label", "release", "nothing"), "relearn label next"),
+        (("parked", "show", "nothing"), "relearn parked list"),
+        (("parked", "retry", "nothing"), "relearn parked list"),
+        (("parked", "drop", "nothing", "--reason", "x"), "relearn parked list"),
+    ],
+)
+def test_what_is_refused_names_the_next_step(command, fruit, arguments, step):
+    code, out, err = command(*(part.replace("NAME", fruit) for part in arguments))
+
+    assert (code, out) == (1, "")
+    assert step in err.splitlines()[-1]
+
+
+def test_a_task_is_given_back_by_the_command(stack, command, relearn, fruit, tmp_path):
+    relearn.import_samples(fruit, [NewSample(content=png(815))], origin="a test")
+    flag_one(stack, fruit, f"{fruit}/sample/{_sha256(png(815))}")
+    task = until(lambda: relearn.label_tasks(fruit))[0]
+    command("label", "next", "-p", fruit, "--to", str(tmp_path))
+
+    assert command("label", "release", task.label_task_id) == (0, "given back\n", "")
+    assert command("label", "release", task.label_task_id)[0] == 1
+
+
+def test_status_asks_every_service(command):
+    code, out, _ = command("status")
+
+    assert code == 1  # there is no gateway here
+    assert out.count("serving") == 6
 
 
 def test_any_error_of_a_service_is_one_of_ours(relearn, fruit):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from relearn_client import Relearn, Unavailable
+from relearn_client import InvalidInput, Relearn, Unavailable
 from relearn_client.command.main import main
 
 
@@ -50,6 +51,7 @@ def test_help_names_the_commands_of_the_sdk_and_of_the_local_stack(relearn):
         ("project", "list"),
         ("label", "next", "--project", "fruit"),
         ("events", "tail"),
+        ("status",),
         ("trace", "x"),
         ("rollback", "fruit", "--reason", "bad"),
     ],
@@ -91,3 +93,43 @@ def test_a_service_that_does_not_answer_is_told_in_two_lines(tmp_path: Path):
         "registry does not answer at 127.0.0.1:1",
         "is it running? `relearn status` shows it, `relearn up` starts it",
     ]
+
+
+def test_a_local_stack_that_is_stopped_is_told_at_once(relearn, tmp_path: Path):
+    home = tmp_path / "no-stack"
+    home.mkdir()
+    lock = home / "supervisor.lock"
+    lock.touch()
+    content = {"endpoints": {"registry": "127.0.0.1:1"}, "lock_file": str(lock)}
+    (home / "stack.json").write_text(json.dumps(content))
+
+    ran = relearn("why", "fruit")  # without the 15 seconds of patience
+
+    assert ran.code == 1
+    assert "the local stack is stopped: `relearn up` starts it" in ran.err
+
+
+def test_status_of_services_elsewhere_asks_them(relearn, monkeypatch):
+    monkeypatch.setenv("RELEARN_REGISTRY", "127.0.0.1:1")
+
+    ran = relearn("status")
+
+    assert ran.code == 1
+    assert "does not answer" in ran.out
+    assert "address not known" in ran.out
+
+
+def test_a_state_that_no_task_has_is_refused_with_those_there_are(tmp_path: Path):
+    relearn = Relearn(endpoints={"labeling": "127.0.0.1:1"}, token="x", home=tmp_path)
+
+    with pytest.raises(InvalidInput, match="no label task is 'done'") as caught:
+        relearn.label_tasks("fruit", state="done")
+
+    assert caught.value.next_step == "there are open, accepted, disputed"
+
+
+def test_a_parked_event_is_not_called_unknown_while_a_service_is_away(tmp_path: Path):
+    relearn = Relearn(token="x", home=tmp_path)
+
+    with pytest.raises(Unavailable, match="did not answer"):
+        relearn.retry_parked("x")

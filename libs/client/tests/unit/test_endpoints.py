@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from pathlib import Path
 
@@ -58,3 +59,17 @@ def test_a_token_file_of_somebody_else_is_no_token(tmp_path: Path):
     folder = stack(tmp_path, token_file=str(tmp_path / "none"))
 
     assert access(endpoints={}, token=None, home=folder, environment={}).token == ""
+
+
+def test_a_local_stack_runs_while_its_supervisor_holds_the_lock(tmp_path: Path):
+    lock = tmp_path / "supervisor.lock"
+    lock.touch()
+    local = access(endpoints={}, token=None, home=stack(tmp_path, lock_file=str(lock)), environment={})
+    elsewhere = access(endpoints={"registry": "far:1"}, token=None, home=tmp_path, environment={})
+
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert not local.is_stopped()
+
+    assert local.is_stopped()
+    assert not elsewhere.is_stopped()

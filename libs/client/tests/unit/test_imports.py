@@ -22,7 +22,7 @@ def test_the_subfolder_is_the_class_and_order_is_that_of_names(tmp_path: Path):
         tmp_path, "pear/b.png", "apple/2.JPG", "apple/deep/1.jpeg", "apple/notes.txt", ".git/x.png", "pear/.hidden.png"
     )
 
-    found = [(one.label, one.path.name) for one in labeled_pictures(tmp_path)]
+    found = [(one.label, one.path.name) for one in labeled_pictures(tmp_path).pictures]
 
     assert found == [("apple", "2.JPG"), ("apple", "1.jpeg"), ("pear", "b.png")]
 
@@ -39,7 +39,10 @@ def test_pictures_without_a_class_are_refused_with_a_way_out(tmp_path: Path):
 def test_unlabeled_pictures_may_lie_anywhere(tmp_path: Path):
     make(tmp_path, "a/1.png", "2.png", "readme.md")
 
-    assert [(one.label, one.path.name) for one in unlabeled_pictures(tmp_path)] == [("", "2.png"), ("", "1.png")]
+    assert [(one.label, one.path.name) for one in unlabeled_pictures(tmp_path).pictures] == [
+        ("", "2.png"),
+        ("", "1.png"),
+    ]
 
 
 @pytest.mark.parametrize("listing", [labeled_pictures, unlabeled_pictures])
@@ -48,3 +51,14 @@ def test_a_folder_without_pictures_and_no_folder_are_refused(tmp_path: Path, lis
         listing(make(tmp_path, "apple/notes.txt"))
     with pytest.raises(InvalidInput, match="is no folder"):
         listing(tmp_path / "none")
+
+
+@pytest.mark.parametrize("listing", [labeled_pictures, unlabeled_pictures])
+def test_files_that_are_no_pictures_are_listed_and_folders_are_none(tmp_path: Path, listing):
+    make(tmp_path, "apple/1.png", "apple/2.webp", "apple/x.png/3.jpg", "notes.txt", ".hidden/4.bmp")
+    (tmp_path / "apple" / "lost.png").symlink_to(tmp_path / "nowhere")
+
+    found = listing(tmp_path)
+
+    assert sorted(one.path.name for one in found.pictures) == ["1.png", "3.jpg"]
+    assert found.skipped == ("apple/2.webp", "apple/lost.png", "notes.txt")

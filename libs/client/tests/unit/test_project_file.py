@@ -81,6 +81,9 @@ def test_an_unknown_key_is_refused_with_its_path_and_the_nearest_known_one():
         ({"training": {"epochs": 2.5}}, "training.epochs", "must be a whole number, got 2.5"),
         ({"training": {"epochs": True}}, "training.epochs", "must be a whole number, got yes/no"),
         ({"training": {"epochs": 2**40}}, "training.epochs", f"is out of range: {2**40}"),
+        ({"monitoring": {"margin": 10**400}}, "monitoring.margin", "is out of range"),
+        ({"labeling": {"lease": "9" * 400 + "d"}}, "labeling.lease", "is out of range"),
+        ({"labeling": {"lease": "99999999999d"}}, "labeling.lease", "is out of range"),
         ({"training": {"new_share": "half"}}, "training.new_share", "must be a number, got 'half'"),
         ({"training": {"families": "plain-cnn"}}, "training.families", "must be a list, got 'plain-cnn'"),
         ({"training": 3}, "training", "must be a mapping of fields, got 3"),
@@ -119,7 +122,13 @@ def test_a_project_needs_a_name():
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"), [("a: [", "INVALID_PROJECT"), (b"\xff\xfe\x00\x9f", "INVALID_PROJECT"), (None, "NO_FILE")]
+    ("text", "reason"),
+    [
+        ("a: [", "INVALID_PROJECT"),
+        ("a: 1\na: 2", "INVALID_PROJECT"),
+        (b"\xff\xfe\x00\x9f", "INVALID_PROJECT"),
+        (None, "NO_FILE"),
+    ],
 )
 def test_a_file_that_can_not_be_read_is_named(tmp_path: Path, text: str | bytes | None, reason: str):
     file = tmp_path / "p.yaml"
@@ -150,3 +159,7 @@ def test_what_is_shown_of_a_project_makes_the_same_project(content):
     project = project_file.parse(content)
 
     assert project_file.parse(project_file.shown(project)) == project
+
+
+def test_what_a_newer_registry_says_is_shown_as_unknown():
+    assert project_file.shown(pb.Project(project_id="fruit", metric=77))["metric"] == "unknown"
