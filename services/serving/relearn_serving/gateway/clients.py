@@ -6,6 +6,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from pathlib import Path
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from relearn.registry.v1.model_version_pb2 import ModelVersion as ModelVersionMessage
 from relearn.registry.v1.registry_service_pb2 import GetModelVersionRequest
@@ -17,6 +18,7 @@ from relearn_runtime.errors import DependencyUnavailable, NotFound
 from relearn_runtime.rpc_errors import translated
 from relearn_serving.gateway import wire
 from relearn_serving.gateway.artifact import ModelVersion
+from relearn_serving.gateway.own_files import replace_file
 from relearn_serving.gateway.refusals import UnknownVersion
 from relearn_serving.gateway.routing import Route
 
@@ -40,8 +42,8 @@ class RegistryVersions:
             DependencyUnavailable: registry is away, and the version was never asked for before.
         """
         path = self._directory / f"{model_version_id.replace('/', '.')}.pb"
-        if path.exists():
-            return wire.model_version(ModelVersionMessage.FromString(path.read_bytes()))
+        if (kept := _kept(path, model_version_id)) is not None:
+            return wire.model_version(kept)
         asked = asyncio.run_coroutine_threadsafe(self._ask(model_version_id), self._loop)
         try:
             message = asked.result(_WAIT_S)
@@ -50,9 +52,7 @@ class RegistryVersions:
         except FutureTimeoutError as error:
             asked.cancel()
             raise DependencyUnavailable("registry does not answer") from error
-        partial = path.with_suffix(".partial")
-        partial.write_bytes(message.SerializeToString())
-        partial.replace(path)
+        replace_file(path, message.SerializeToString())
         return wire.model_version(message)
 
     async def _ask(self, model_version_id: str) -> ModelVersionMessage:
@@ -60,6 +60,15 @@ class RegistryVersions:
             response = await self._stub.GetModelVersion(GetModelVersionRequest(model_version_id=model_version_id))
         message: ModelVersionMessage = response.status.model_version
         return message
+
+
+def _kept(path: Path, model_version_id: str) -> ModelVersionMessage | None:
+    """The copy on disk; None when there is none, or a power cut has damaged it."""
+    try:
+        message = ModelVersionMessage.FromString(path.read_bytes())
+    except (OSError, DecodeError):
+        return None
+    return message if message.model_version_id == model_version_id else None
 
 
 class Control:

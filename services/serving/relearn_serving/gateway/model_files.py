@@ -17,6 +17,7 @@ from relearn_media import ImageLimits
 from relearn_runtime.errors import DependencyUnavailable
 from relearn_serving.gateway.artifact import CARD_FILE, MODEL_FILE, BadModel, ModelFile, ModelVersion, read_card
 from relearn_serving.gateway.model import Model
+from relearn_serving.gateway.own_files import replace_file
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,5 @@ class ModelFiles:
             raise DependencyUnavailable(f"object storage: {error}") from error
         if (digest := sha256(content).hexdigest()) != file.sha256:
             raise BadModel(f"{file.key} has digest {digest}, registry promised {file.sha256}")
-        partial = path.with_suffix(".partial")
-        partial.write_bytes(content)
-        partial.replace(path)
+        replace_file(path, content)
         return path

@@ -1,13 +1,13 @@
 """The routes in force, on disk: a gateway starts with them when control is away."""
 
 import logging
-import os
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
 from relearn.serving.v1.control_service_pb2 import GetRoutesResponse
 from relearn_serving.gateway import wire
+from relearn_serving.gateway.own_files import replace_file
 from relearn_serving.gateway.routing import Route, RouteTable
 
 log = logging.getLogger(__name__)
@@ -16,11 +16,7 @@ log = logging.getLogger(__name__)
 def save(path: Path, table: RouteTable) -> None:
     """Replaces the file in one step."""
     message = GetRoutesResponse(routes=[wire.route_message(route) for route in table.routes.values()])
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        file.write(message.SerializeToString())
-        os.fsync(file.fileno())
-    partial.replace(path)
+    replace_file(path, message.SerializeToString())
 
 
 def load(path: Path) -> list[Route]:
