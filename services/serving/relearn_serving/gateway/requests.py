@@ -73,7 +73,7 @@ def parse(message: oip.ModelInferRequest, limits: Limits) -> InferenceRequest:
         array = _preprocessed(tensor, raw, shape)
     else:
         raise WrongDatatype(
-            f"input 'image' has datatype {tensor.datatype!r}; expected BYTES (encoded images) or FP32 (a tensor)"
+            f"input 'image' has datatype {tensor.datatype[:80]!r}; expected BYTES (encoded images) or FP32 (a tensor)"
         )
     return InferenceRequest(
         project_id=message.model_name,
@@ -130,13 +130,21 @@ def _encoded(
 ) -> tuple[bytes, ...]:
     if len(shape) > 2 or (len(shape) == 2 and shape[1] != 1):
         raise WrongShape(f"encoded images need shape [n] or [n, 1], got {list(shape)}")
-    images = tuple(tensor.contents.bytes_contents) if raw is None else _length_prefixed(raw, shape[0])
-    if len(images) != shape[0]:
-        raise BadContents(f"shape {list(shape)} promises {shape[0]} images, the contents hold {len(images)}")
+    if raw is None:
+        _expect(shape, len(tensor.contents.bytes_contents))  # before millions of empty ones are copied
+        images = tuple(tensor.contents.bytes_contents)
+    else:
+        images = _length_prefixed(raw, shape[0])
+        _expect(shape, len(images))
     for index, image in enumerate(images):
         if not image:
             raise BadContents(f"image {index} is empty", index=str(index))
     return images
+
+
+def _expect(shape: tuple[int, ...], found: int) -> None:
+    if found != shape[0]:
+        raise BadContents(f"shape {list(shape)} promises {shape[0]} images, the contents hold {found}")
 
 
 def _length_prefixed(raw: bytes, expected: int) -> tuple[bytes, ...]:
@@ -194,6 +202,8 @@ def _key(message: oip.ModelInferRequest, name: str) -> str:
             raise UnsupportedParameter(f"{name} must be a string or an integer, got {other or 'nothing'}")
     if len(key) > _MAX_KEY:
         raise UnsupportedParameter(f"{name} has {len(key)} characters, at most {_MAX_KEY} are allowed")
+    if not key.isprintable():
+        raise UnsupportedParameter(f"{name} holds characters that cannot be printed: {key!r}")
     return key
 
 

@@ -84,6 +84,26 @@ def test_a_route_key_of_another_kind_is_refused():
         parse(made, LIMITS)
 
 
+@pytest.mark.parametrize("name", ["route_key", "group_key"])
+@pytest.mark.parametrize("key", ["a\0b", "line\nbreak", "x" * 257])
+def test_a_key_that_no_table_can_hold_is_refused(name: str, key: str):
+    made = message(b"one")
+    made.parameters[name].string_param = key
+
+    with pytest.raises(refusals.UnsupportedParameter, match=name):
+        parse(made, LIMITS)
+
+
+def test_a_refusal_quotes_no_more_of_a_request_than_fits_into_its_answer():
+    made = message(b"one")
+    made.inputs[0].datatype = "X" * 100_000
+
+    with pytest.raises(refusals.WrongDatatype) as raised:
+        parse(made, LIMITS)
+
+    assert len(str(raised.value)) < 300
+
+
 def test_a_length_beyond_the_end_is_refused_and_names_the_image():
     made = message(b"one")
     made.inputs[0].shape[:] = (2,)
