@@ -27,7 +27,7 @@ _SYNC_EVERY_S = 1.0
 _PROBE_S = 0.25
 _HANDOFF_MAX_BYTES = 32 << 20
 _PURGED_WITHIN_S = 5.0
-# Sending these again can never help.
+# Sending these again can never help; whatever else goes wrong may be over one day.
 _HOPELESS = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.INVALID_RECORD})
 
 
@@ -65,13 +65,15 @@ class Tap:
     """Owns the producer, the spool and one thread. `offer` may be called from any thread."""
 
     def __init__(self, settings: Mapping[str, str | int | float | bool], spool: Spool) -> None:
-        self._producer = Producer({**settings, "error_cb": self._on_error})
+        self._settings = {**settings, "error_cb": self._on_error}
+        self._producer = Producer(self._settings)
         self._spool = spool
         self._handoff: deque[Record] = deque()
         self._handoff_bytes = 0
         self._handoff_lock = threading.Lock()
         self._direct = not spool  # what an earlier life left behind goes first
         self._away = threading.Event()  # the broker is believed to be away; set by librdkafka's callback
+        self._broken = False  # the producer itself is of no more use
         self._stopping = threading.Event()
         self._replaying = 0  # records of the segment being replayed that are still under way
         self._replay_failed = False
@@ -85,15 +87,8 @@ class Tap:
 
     def offer(self, record: Record) -> None:
         """Takes the record; returns in microseconds whatever the broker and the disk do."""
-        if self._direct and not self._away.is_set():
-            try:
-                self._produce(record, self._on_delivery)
-                return
-            except BufferError:
-                pass  # the broker is slower than the traffic: the tap's thread puts it on disk
-            except KafkaException:
-                self._count_dropped()
-                return
+        if self._direct and not self._away.is_set() and self._sent(record):
+            return
         size = len(record.value or b"")
         with self._handoff_lock:
             if self._handoff_bytes + size > _HANDOFF_MAX_BYTES:
@@ -112,13 +107,31 @@ class Tap:
         )
 
     def stop(self, *, deadline_s: float = 3.0) -> None:
-        """Delivers what it can until the deadline; the rest waits in the spool for the next start."""
-        self._producer.flush(deadline_s)
+        """Delivers what it can until the deadline; the rest waits in the spool for the next start.
+
+        The thread ends first: delivery reports write to the spool, which one thread uses at a time.
+        """
         self._stopping.set()
         self._thread.join()
+        self._direct = False
+        if not self._away.is_set():
+            self._producer.flush(deadline_s)
         self._give_up_on_the_queue()
         self._drain_handoff()
         self._spool.close()
+
+    def _sent(self, record: Record) -> bool:
+        """Whether the record is out of our hands; False when it has to wait on the disk."""
+        try:
+            self._produce(record, self._on_delivery)
+        except BufferError:  # the broker is slower than the traffic
+            return False
+        except KafkaException as error:
+            if not _hopeless(error):
+                self._away.set()
+                return False
+            self._count_dropped()
+        return True
 
     def _produce(self, record: Record, on_delivery: OnDelivery) -> None:
         self._producer.produce(
@@ -135,6 +148,8 @@ class Tap:
                 self._tend()
                 if self._away.is_set() and self._direct:
                     self._to_spool()
+                if self._broken:
+                    self._renew()
                 if not self._direct:
                     self._replay()
             except Exception:
@@ -156,6 +171,10 @@ class Tap:
 
     def _on_error(self, error: KafkaError) -> None:
         """Called by librdkafka inside `poll` or `flush`."""
+        if error.fatal():
+            log.error("the producer failed for good; it is made anew", extra={"problem": error.str()})
+            self._broken = True
+            self._away.set()
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
             self._away.set()
 
@@ -176,6 +195,12 @@ class Tap:
         log.warning("broker away: predictions go to the spool")
         self._give_up_on_the_queue()
 
+    def _renew(self) -> None:
+        """An idempotent producer that met a fatal error sends nothing any more: the next one replays the spool."""
+        self._give_up_on_the_queue()
+        self._producer = Producer(self._settings)
+        self._broken = False
+
     def _give_up_on_the_queue(self) -> None:
         self._producer.purge(in_queue=True, in_flight=True, blocking=False)
         self._producer.flush(_PURGED_WITHIN_S)
@@ -186,12 +211,9 @@ class Tap:
             record = self._handoff.popleft()
             with self._handoff_lock:
                 self._handoff_bytes -= len(record.value or b"")
-            if self._direct:
-                try:
-                    self._produce(record, self._on_delivery)
-                    continue
-                except BufferError:
-                    self._direct = False
+            if self._direct and self._sent(record):
+                continue
+            self._direct = False
             self._keep(record)
 
     def _keep(self, record: Record) -> None:
@@ -224,6 +246,7 @@ class Tap:
         else:
             self._direct = False
             self._give_up_on_the_queue()
+            self._stopping.wait(_PROBE_S)
 
     def _go_direct(self) -> None:
         self._away.clear()
@@ -248,7 +271,9 @@ class Tap:
                     break
                 except BufferError:
                     self._producer.poll(_POLL_S)
-                except KafkaException:
+                except KafkaException as error:
+                    if not _hopeless(error):
+                        return False
                     self._count_dropped()
                     break
             if self._replay_failed or self._stopping.is_set():
@@ -269,3 +294,7 @@ class Tap:
             self._count_dropped()
         else:
             self._replay_failed = True
+
+
+def _hopeless(error: KafkaException) -> bool:
+    return error.args[0].code() in _HOPELESS
