@@ -10,9 +10,11 @@ It prints its port and serves until its standard input ends.
 """
 
 import asyncio
+import os
 import sys
 import tempfile
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType
 
@@ -32,7 +34,8 @@ from relearn_serving.gateway.engine import Engine, Observe
 from relearn_serving.gateway.fronts import MODEL_INFER, AioFront, NativeFront
 from relearn_serving.gateway.identity import Identity
 from relearn_serving.gateway.ids import new_prediction_id
-from relearn_serving.gateway.observer import Observer
+from relearn_serving.gateway.observer import Observer, Telling
+from relearn_serving.gateway.pinned import Pinned
 from relearn_serving.gateway.requests import Limits
 from relearn_serving.gateway.routing import Phase, Route, RouteTable
 from relearn_serving.gateway.rpc import InferenceRpc
@@ -58,16 +61,17 @@ def null() -> int:
     return front.bound_port
 
 
-def observer(current: Current, folder: Path, broker: str) -> Observe:
+def observer(folder: Path, broker: str, closing: ExitStack) -> Observe:
     scratch = Path(tempfile.mkdtemp(dir=folder))
     tap = Tap(producer_settings(broker), Spool(scratch / "spool", max_bytes=1 << 28, segment_bytes=1 << 22))
     tap.start()
+    closing.callback(tap.stop)
     blobs = Blobs(LocalStore(scratch), tell=tap.offer)
-    identity = Identity(scratch, new_id=new_id)
-    return Observer(identity=identity, tap=tap, blobs=blobs, current=current, topic_prefix="").answered
+    telling = Telling(identity=Identity(scratch, new_id=new_id), tap=tap, blobs=blobs, topic_prefix="")
+    return Observer(telling, offer_to_shadow=lambda *_: None).answered
 
 
-async def serve(variant: str, folder: Path, broker: str) -> None:
+async def serve(variant: str, folder: Path, broker: str, closing: ExitStack) -> None:
     current, counters, limits = Current(), Counters(), Limits(max_batch=64)
     route = Route(
         project_id="bench", revision=1, champion=VERSION, challenger="", phase=Phase.SERVING, weight=0, shards=1
@@ -77,14 +81,16 @@ async def serve(variant: str, folder: Path, broker: str) -> None:
         current,
         limits=limits,
         run_max=32,
-        workers=Workers(threads=2, waiting=256),
+        lane_waiting=512,
+        waiting_max_bytes=1 << 28,
+        workers=Workers(threads=2, waiting=256, max_bytes=1 << 28),
         counters=counters,
-        load_pinned=lambda _: load(folder),
-        observe=observer(current, folder, broker) if variant.endswith("+tap") else lambda *_: None,
+        pinned=Pinned(lambda _: load(folder), keep=1, waiting=1),
+        observe=observer(folder, broker, closing) if variant.endswith("+tap") else lambda *_: None,
         new_id=new_prediction_id,
     )
     if variant.startswith("native"):
-        front = NativeFront(ADDRESS, fallback="/nonexistent", process=engine.process, max_bytes=1 << 26, drain_s=1.0)
+        front = NativeFront(ADDRESS, fallback="/nonexistent", process=engine.process, max_bytes=1 << 26)
         front.start()
         port = front.port
     else:
@@ -105,12 +111,11 @@ async def until_told(port: int) -> None:
 
 def main() -> None:
     variant, folder, broker = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(until_told(null()) if variant == "null" else serve(variant, folder, broker))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, ExitStack() as closing:
+        runner.run(until_told(null()) if variant == "null" else serve(variant, folder, broker, closing))
+        closing.close()
+        os._exit(0)  # the fronts' threads have nothing to save
 
 
 if __name__ == "__main__":
     main()
-    import os
-
-    os._exit(0)  # a benchmark's server has nothing to save

@@ -8,7 +8,7 @@ import sys
 import uvloop
 from pydantic import ValidationError
 
-from relearn_runtime import logs, metrics, new_id
+from relearn_runtime import logs, metrics, new_id, telemetry
 from relearn_serving.gateway.app import Gateway
 from relearn_serving.gateway.config import Config
 
@@ -23,8 +23,15 @@ def main() -> int:
         return 2
     logs.configure("gateway", config.log_level)
     metrics.say_build("gateway")
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(config))
+    telemetry.configure("gateway", config.otlp_endpoint)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(config))
+    except Exception as error:
+        log.critical("ended by an error", exc_info=error)
+        return 1
+    finally:
+        telemetry.shutdown()
     return 0
 
 
@@ -36,9 +43,12 @@ async def _serve(config: Config) -> None:
     gateway = Gateway(config, new_id=new_id)
     await gateway.start()
     log.info("gateway serves", extra={"address": gateway.address, "front": config.front})
-    await stopping.wait()
+    stopped, failed = asyncio.create_task(stopping.wait()), asyncio.create_task(gateway.fails())
+    await asyncio.wait([stopped, failed], return_when=asyncio.FIRST_COMPLETED)
     log.info("gateway stops")
     await gateway.stop()
+    if not stopped.done():
+        await failed  # raises what ended it
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 import asyncio
 import tempfile
+import time
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,13 +26,14 @@ from relearn_serving.gateway.config import Config
 from relearn_serving.gateway.counters import Counters
 from relearn_serving.gateway.decoding import Workers
 from relearn_serving.gateway.engine import Engine
+from relearn_serving.gateway.first_routes import want_first
 from relearn_serving.gateway.fronts import AioFront, NativeFront
 from relearn_serving.gateway.identity import Identity
 from relearn_serving.gateway.ids import new_prediction_id
 from relearn_serving.gateway.metrics import GatewayMetrics
 from relearn_serving.gateway.model import Model
 from relearn_serving.gateway.model_files import ModelFiles
-from relearn_serving.gateway.observer import Observer
+from relearn_serving.gateway.observer import Observer, Telling
 from relearn_serving.gateway.pinned import Pinned
 from relearn_serving.gateway.reporting import Reporting
 from relearn_serving.gateway.requests import Limits
@@ -46,6 +48,8 @@ from relearn_serving.gateway.tap import Tap, producer_settings
 
 _SEGMENT_BYTES = 4 << 20
 _CALL_DEADLINE_S = 5.0
+# Of the drain timeout: when calls have ended, large inputs are written and the tap has handed over what it holds.
+_CALLS_SHARE, _BLOBS_SHARE, _TAP_SHARE = 0.6, 0.75, 1.0
 
 
 class Gateway:
@@ -55,20 +59,39 @@ class Gateway:
         self._config = config
         self._new_id = new_id
         self._closing = AsyncExitStack()
+        self._loops: list[asyncio.Task[None]] = []
+        self._stop_at = 0.0
         self.address = ""
         self.metrics_address = ""
 
     async def start(self) -> None:
-        """Opens the port at the end, with the routes of the last life in force; control may be away."""
+        """Answers NOT_READY at first, then by the newest routes that can be had; control may be away.
+
+        Raises:
+            SpoolInUse: another gateway owns the directory.
+        """
         try:
             await self._start()
         except BaseException:
-            await self._closing.aclose()
+            await self._close()
             raise
 
     async def stop(self) -> None:
-        """Takes no more calls, answers those under way, and hands what the tap holds to Kafka or to the disk."""
-        await self._closing.aclose()
+        """Takes no more calls, answers those under way, and hands what the tap holds to Kafka or to the disk.
+
+        All of it within the drain timeout, and the seconds that one run of a model or a picture may take.
+        """
+        await self._close()
+
+    async def fails(self) -> None:
+        """Waits until a loop that must not end has ended.
+
+        Raises:
+            Exception: what ended it. A supervisor starts the process anew.
+        """
+        done, _ = await asyncio.wait(self._loops, return_when=asyncio.FIRST_COMPLETED)
+        for loop in done:
+            loop.result()
 
     def routes_in_force(self) -> Mapping[str, Route]:
         """By project."""
@@ -85,6 +108,7 @@ class Gateway:
         self._identity = Identity(config.spool_dir, new_id=self._new_id)
         self._on_stop(self._identity.close)
         self._start_tap()
+        self._start_observer()
         self._start_models()
         self._start_engine()
         await self._start_servers()
@@ -95,25 +119,28 @@ class Gateway:
         spool = Spool(config.spool_dir / "spool", max_bytes=config.spool_max_bytes, segment_bytes=_SEGMENT_BYTES)
         self._tap = Tap(producer_settings(config.kafka_bootstrap_servers), spool)
         self._tap.start()
-        self._on_stop(self._tap.stop)
+        self._on_stop(lambda: self._tap.stop(deadline_s=self._left(_TAP_SHARE)))
+
+    def _start_observer(self) -> None:
+        config = self._config
         url = config.object_store_url
         self._store = from_url(url, mkdir=True) if url.startswith("file:") else from_url(url)
-        blobs = Blobs(self._store, tell=self._tap.offer)
-        blobs.start()
-        self._on_stop(blobs.stop)
-        self._blobs = blobs
-        observer = Observer(
-            identity=self._identity,
-            tap=self._tap,
-            blobs=blobs,
-            current=self._current,
-            topic_prefix=config.kafka_topic_prefix,
+        self._blobs = Blobs(self._store, tell=self._tap.offer)
+        self._blobs.start()
+        self._on_stop(lambda: self._blobs.stop(deadline_s=self._left(_BLOBS_SHARE)))
+        telling = Telling(
+            identity=self._identity, tap=self._tap, blobs=self._blobs, topic_prefix=config.kafka_topic_prefix
         )
-        self._shadow = Shadow(waiting=config.shadow_waiting, counters=self._counters, observe=observer.shadowed)
+        self._shadow = Shadow(
+            self._current,
+            waiting=config.shadow_waiting,
+            max_bytes=config.waiting_max_bytes,
+            counters=self._counters,
+            tell=telling.tell,
+        )
         self._shadow.start()
         self._on_stop(self._shadow.stop)
-        observer.shadow = self._shadow
-        self._observer = observer
+        self._observer = Observer(telling, offer_to_shadow=self._shadow.offer)
 
     def _start_models(self) -> None:
         config = self._config
@@ -132,37 +159,37 @@ class Gateway:
 
     def _start_engine(self) -> None:
         config = self._config
-        workers = Workers(threads=config.decode_threads, waiting=config.decode_waiting)
+        workers = Workers(
+            threads=config.decode_threads, waiting=config.decode_waiting, max_bytes=config.waiting_max_bytes
+        )
         self._on_stop(workers.stop)
+        pinned = Pinned(self._files.load, keep=config.pinned_versions, waiting=config.pinned_waiting)
+        self._on_stop(pinned.stop)
         self._engine = Engine(
             self._current,
             limits=Limits(max_batch=config.max_batch),
             run_max=config.run_max,
+            lane_waiting=config.lane_waiting,
+            waiting_max_bytes=config.waiting_max_bytes,
             workers=workers,
             counters=self._counters,
-            load_pinned=Pinned(self._files.load, keep=config.pinned_versions).get,
+            pinned=pinned,
             observe=self._observer.answered,
             new_id=new_prediction_id,
         )
 
     async def _start_routes(self) -> None:
-        config = self._config
-        saved = config.spool_dir / "routes.pb"
-        routes = self._routes
+        config, routes = self._config, self._routes
+        self._closing.push_async_callback(routes.stop)
         loop = asyncio.get_running_loop()
-        self._background(routes.run())
-        routes.want(*route_cache.load(saved))
 
         def want(route: Route) -> None:
             loop.call_soon_threadsafe(routes.want, route)
 
-        topic = RouteTopic(
-            config.kafka_bootstrap_servers,
-            topic_prefix=config.kafka_topic_prefix,
-            want=want,
-        )
-        topic.start()
+        topic = RouteTopic(config.kafka_bootstrap_servers, topic_prefix=config.kafka_topic_prefix, want=want)
         self._on_stop(topic.stop)
+        saved = config.spool_dir / "routes.pb"
+        all_known = await want_first(routes, control=self._control, topic=topic, saved=saved)
         reporting = Reporting(
             self._control,
             routes,
@@ -171,7 +198,7 @@ class Gateway:
             tap=self._tap,
             shadow=self._shadow,
         )
-        self._background(reporting.run())
+        self._run(reporting.run(all_known=all_known))
 
     async def _start_servers(self) -> None:
         config = self._config
@@ -185,22 +212,21 @@ class Gateway:
         if config.front == "aio":
             port = server.add_insecure_port(config.listen_address)
             await server.start()
-            self._closing.push_async_callback(server.stop, config.drain_timeout_s)
+            self._closing.push_async_callback(self._drain, server)
         else:
             folder = self._closing.enter_context(tempfile.TemporaryDirectory(prefix="relearn-gateway-"))
             socket = str(Path(folder) / "fallback.sock")
             server.add_insecure_port(f"unix:{socket}")
             await server.start()
-            self._closing.push_async_callback(server.stop, config.drain_timeout_s)
+            self._closing.push_async_callback(self._drain, server)
             front = NativeFront(
                 config.listen_address,
                 fallback=socket,
                 process=self._engine.process,
                 max_bytes=config.max_request_bytes,
-                drain_s=config.drain_timeout_s,
             )
             front.start()
-            self._on_stop(front.stop)
+            self._on_stop(lambda: front.stop(deadline_s=self._left(_CALLS_SHARE)))
             port = front.port
         self.address = f"{config.listen_address.rpartition(':')[0]}:{port}"
         self._serve_metrics()
@@ -242,15 +268,27 @@ class Gateway:
         """Runs `close` in a thread when the gateway stops; last opened, first closed."""
         self._closing.push_async_callback(asyncio.to_thread, close)
 
-    def _background(self, coroutine: Coroutine[object, object, None]) -> None:
-        task = asyncio.create_task(coroutine)
+    def _run(self, loop: Coroutine[object, object, None]) -> None:
+        """Runs `loop` until the gateway stops; `fails` tells when it ends before."""
+        task = asyncio.create_task(loop)
+        self._loops.append(task)
 
         async def end() -> None:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait([task])
 
         self._closing.push_async_callback(end)
+
+    async def _close(self) -> None:
+        self._stop_at = time.monotonic()
+        await self._closing.aclose()
+
+    async def _drain(self, server: grpc.aio.Server) -> None:
+        await server.stop(self._left(_CALLS_SHARE))
+
+    def _left(self, share: float) -> float:
+        """Seconds until a share of the time for stopping is used up."""
+        return max(0.0, self._stop_at + share * self._config.drain_timeout_s - time.monotonic())
 
 
 def _version() -> str:

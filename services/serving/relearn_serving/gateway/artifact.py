@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from relearn_media import Preprocessing
-from relearn_runtime.errors import InvalidInput
+from relearn_runtime.errors import WrongState
 
 MODEL_FILE = "model.onnx"
 CARD_FILE = "model.json"
 _FORMAT = 1
 
 
-class BadModel(InvalidInput):
+class BadModel(WrongState):
     """The version's files cannot be served."""
 
     reason = "BAD_MODEL"

@@ -16,9 +16,11 @@ from obstore.store import ObjectStore
 
 from relearn_runtime.envelope import Record
 from relearn_serving.gateway.predictions import with_input_key
+from relearn_serving.gateway.room import Room
 
 log = logging.getLogger(__name__)
 
+_WAITING_MAX = 10_000
 _WAITING_MAX_BYTES = 64 << 20
 
 
@@ -29,42 +31,55 @@ class Blobs:
         self._store = store
         self._tell = tell
         self._queue: queue.SimpleQueue[tuple[Record, bytes] | None] = queue.SimpleQueue()
-        self._waiting_bytes = 0
-        self._lock = threading.Lock()
-        self.lost = 0  # inputs that could not be kept; their predictions were told without them
+        self._room = Room(requests=_WAITING_MAX, max_bytes=_WAITING_MAX_BYTES)
+        self._writing: Record | None = None
+        self._lost = 0
+        self._lost_lock = threading.Lock()
         self._thread = threading.Thread(target=self._serve, name="inputs", daemon=True)
+
+    @property
+    def lost(self) -> int:
+        """Inputs that could not be kept; their predictions were told without them."""
+        return self._lost
 
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
-        """Writes what waits, then ends."""
+    def stop(self, *, deadline_s: float = 3.0) -> None:
+        """Writes what waits; what storage does not take until the deadline is told without its input."""
         self._queue.put(None)
-        self._thread.join()
+        self._thread.join(deadline_s)
+        if (writing := self._writing) is not None:
+            self._tell_without(writing)
+        while not self._queue.empty():
+            if (waiting := self._queue.get()) is not None:
+                self._tell_without(waiting[0])
 
     def offer(self, record: Record, content: bytes) -> None:
         """Never blocks."""
-        with self._lock:
-            room = self._waiting_bytes + len(content) <= _WAITING_MAX_BYTES
-            if room:
-                self._waiting_bytes += len(content)
-        if room:
+        if self._room.take(len(content)):
             self._queue.put((record, content))
         else:
-            self.lost += 1
-            self._tell(record)
+            self._tell_without(record)
 
     def _serve(self) -> None:
         while (item := self._queue.get()) is not None:
             record, content = item
+            self._writing = record
             try:
-                record = with_input_key(record, self._put(record, content))
+                key = self._put(record, content)
             except Exception:
-                self.lost += 1
                 log.exception("an input could not be written to object storage")
-            with self._lock:
-                self._waiting_bytes -= len(content)
-            self._tell(record)
+                self._tell_without(record)
+            else:
+                self._tell(with_input_key(record, key))
+            self._writing = None
+            self._room.give_back(len(content))
+
+    def _tell_without(self, record: Record) -> None:
+        with self._lost_lock:
+            self._lost += 1
+        self._tell(record)
 
     def _put(self, record: Record, content: bytes) -> str:
         """The key: by day, so that old inputs expire by prefix; equal bytes of a day share one object."""

@@ -1,6 +1,5 @@
 """Encoded images become a model's input; whatever is not certainly cheap leaves the serving loop."""
 
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,6 +15,7 @@ from relearn_serving.gateway.refusals import (
     ImageUndecodable,
     Overloaded,
 )
+from relearn_serving.gateway.room import Room
 
 # At most about two milliseconds of decoding, even for the nastiest bytes that fit.
 _CHEAP_IMAGES = 8
@@ -68,30 +68,31 @@ def model_input(decoded: Sequence[DecodedImage], preprocessing: Preprocessing) -
 
 
 class Workers:
-    """Threads for what may take long. The queue is bounded: beyond it callers are told at once."""
+    """Threads for what may take long. What waits is bounded: beyond it callers are told at once."""
 
-    def __init__(self, *, threads: int, waiting: int) -> None:
+    def __init__(self, *, threads: int, waiting: int, max_bytes: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
-        self._free = threading.Semaphore(threads + waiting)
+        self._room = Room(requests=threads + waiting, max_bytes=max_bytes)
 
-    def submit(self, work: Callable[[], None]) -> None:
-        """Runs `work`, which handles its own errors, on some thread.
+    def submit(self, work: Callable[[], None], *, size_bytes: int) -> None:
+        """Runs `work`, which holds `size_bytes` and handles its own errors, on some thread.
 
         Raises:
             Overloaded: too much waits already.
         """
-        if not self._free.acquire(blocking=False):
+        if not self._room.take(size_bytes):
             raise Overloaded("too many requests wait for decoding; try again with backoff")
-        self._pool.submit(self._run, work)
+        self._pool.submit(self._run, work, size_bytes)
 
     def stop(self) -> None:
-        self._pool.shutdown()
+        """Ends after what runs now; what waits has nobody left to answer to."""
+        self._pool.shutdown(cancel_futures=True)
 
-    def _run(self, work: Callable[[], None]) -> None:
+    def _run(self, work: Callable[[], None], size_bytes: int) -> None:
         try:
             work()
         finally:
-            self._free.release()
+            self._room.give_back(size_bytes)
 
 
 def _refusal(error: ImageError, index: int) -> InvalidInput:

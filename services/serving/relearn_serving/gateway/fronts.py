@@ -23,6 +23,7 @@ Process = Callable[[Sequence[Call]], None]
 
 MODEL_INFER = "/inference.GRPCInferenceService/ModelInfer"
 _BATCH = 64
+_SETTLE_S = 0.25  # answers were seen lost after 0, none after this
 _EXPIRED = "DEADLINE_EXCEEDED: the deadline passed before the answer"
 
 
@@ -45,13 +46,23 @@ class _UnderWay:
 
     def wait_for_none(self, timeout_s: float) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: not self._count, timeout_s)
+            self._changed.wait_for(lambda: not self._count, max(0.0, timeout_s))
 
 
 class NativeCall:
     """A call of the native front."""
 
-    __slots__ = ("_call_id", "_front", "_max_bytes", "_payload", "_under_way", "arrived", "deadline", "traceparent")
+    __slots__ = (
+        "_call_id",
+        "_front",
+        "_max_bytes",
+        "_payload",
+        "_under_way",
+        "arrived",
+        "deadline",
+        "size_bytes",
+        "traceparent",
+    )
 
     def __init__(
         self,
@@ -70,6 +81,7 @@ class NativeCall:
         self._call_id = call_id
         self._payload = payload
         self._max_bytes = max_bytes
+        self.size_bytes = len(payload)
         self.arrived = arrived
         self.deadline = None if time_remaining_s is None else arrived + time_remaining_s
         self.traceparent = ""
@@ -78,10 +90,11 @@ class NativeCall:
                 self.traceparent = value
 
     def message(self) -> oip.ModelInferRequest:
-        if len(self._payload) > self._max_bytes:
-            raise RequestTooLarge(f"the request has {len(self._payload)} bytes; at most {self._max_bytes} are allowed")
+        payload, self._payload = self._payload, b""  # parsed once; what waits should not hold it twice
+        if len(payload) > self._max_bytes:
+            raise RequestTooLarge(f"the request has {len(payload)} bytes; at most {self._max_bytes} are allowed")
         try:
-            return oip.ModelInferRequest.FromString(self._payload)
+            return oip.ModelInferRequest.FromString(payload)
         except DecodeError as error:
             raise MalformedRequest("the request is not an inference.ModelInferRequest") from error
 
@@ -101,12 +114,11 @@ class NativeCall:
 class NativeFront:
     """`ModelInfer` straight from Rust to one Python thread, in batches; the rest goes to the fallback socket."""
 
-    def __init__(self, address: str, *, fallback: str, process: Process, max_bytes: int, drain_s: float) -> None:
+    def __init__(self, address: str, *, fallback: str, process: Process, max_bytes: int) -> None:
         self._front = NativeGrpcFront(address, [(MODEL_INFER, False)], io_threads=1, call_details=True)
         self._front.set_fallback(fallback)
         self._process = process
         self._max_bytes = max_bytes
-        self._drain_s = drain_s
         self._under_way = _UnderWay()
         self._stopping = False
         self._thread = threading.Thread(target=self._serve, name="front", daemon=True)
@@ -119,10 +131,17 @@ class NativeFront:
         self._front.start()
         self._thread.start()
 
-    def stop(self) -> None:
-        """Refuses new calls, waits for those under way, then closes: `close` alone would cut them off."""
+    def stop(self, *, deadline_s: float) -> None:
+        """Refuses new calls, answers those under way until the deadline, then closes.
+
+        `close` alone would cut off calls under way, and answers that are given but not yet written to their
+        connections; the front does not tell when they are, hence the pause.
+        """
+        until = time.monotonic() + deadline_s
         self._stopping = True
-        self._under_way.wait_for_none(self._drain_s)
+        self._under_way.wait_for_none(deadline_s)
+        time.sleep(min(_SETTLE_S, max(0.0, until - time.monotonic())))
+        self._under_way.wait_for_none(until - time.monotonic())
         self._front.close()
         self._thread.join()
 
@@ -148,10 +167,7 @@ class NativeFront:
                 for call in calls:
                     call.refuse(ShuttingDown("the gateway is shutting down; another one or a retry will answer"))
             elif calls:
-                try:
-                    self._process(calls)
-                except Exception:
-                    log.exception("a batch failed in the gateway")
+                _process_safely(self._process, calls)
 
 
 class AioCall:
@@ -159,6 +175,7 @@ class AioCall:
 
     def __init__(self, request: oip.ModelInferRequest, context: grpc.aio.ServicerContext[object, object]) -> None:
         self._request = request
+        self.size_bytes = request.ByteSize()
         self._loop = asyncio.get_running_loop()
         self.answered: asyncio.Future[oip.ModelInferResponse] = self._loop.create_future()
         self.arrived = time.monotonic()
@@ -220,4 +237,12 @@ class AioFront:
                     self._queue.put(None)
                     break
                 calls.append(following)
-            self._process(calls)
+            _process_safely(self._process, calls)
+
+
+def _process_safely(process: Process, calls: Sequence[Call]) -> None:
+    """One batch that fails must not end the thread that serves all others."""
+    try:
+        process(calls)
+    except Exception:
+        log.exception("a batch failed in the gateway")

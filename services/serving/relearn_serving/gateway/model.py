@@ -65,10 +65,11 @@ class Model:
         return card.channels, card.height, card.width
 
     def run(self, batch: FloatArray) -> Outputs:
-        """Answers `batch` [n, c, h, w]."""
+        """Answers `batch` [n, c, h, w]; rows in which the model overflows hold NaN or infinity."""
         results = self._session.run(self._outputs, {self._input: batch})
         embedding = results[1] if len(results) > 1 else None
-        return Outputs(softmax(results[0] * self._scale), embedding)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return Outputs(softmax(results[0] * self._scale), embedding)
 
     def _warm_up(self) -> float:
         """Seconds that one run of one input takes; also proves that the model runs and fits its classes."""

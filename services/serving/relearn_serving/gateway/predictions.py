@@ -11,6 +11,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
+import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from relearn.serving.v1.events_pb2 import ImageStatistics as StatisticsMessage
@@ -30,6 +31,8 @@ ARMS = {
     Arm.PINNED: PredictionMade.ARM_PINNED,
 }
 
+_FP16_MAX = np.float32(np.finfo(np.float16).max)
+
 _TOPIC = topic_of(PredictionMade)
 _SAME_HEADERS = (
     ("content-type", CONTENT_TYPE.encode()),
@@ -41,6 +44,22 @@ _SAME_LATER_HEADERS = (
 )
 
 
+class Input(NamedTuple):
+    """One image as the tap tells it: computed once, for the champion and its shadow."""
+
+    content: bytes  # as received
+    sha256: str
+    statistics: StatisticsMessage
+
+
+def inputs_of(images: Sequence[bytes], decoded: Sequence[DecodedImage]) -> tuple[Input, ...]:
+    """Images and what decoding learned about them, in their order."""
+    return tuple(
+        Input(image, sha256(image).hexdigest(), _described(pixels, len(image)))
+        for image, pixels in zip(images, decoded, strict=True)
+    )
+
+
 class Answered(NamedTuple):
     """One request and its rows among the answers of a run."""
 
@@ -48,8 +67,7 @@ class Answered(NamedTuple):
     champion_prediction_id: str  # of the request that is shadowed; empty otherwise
     route: Route
     arm: Arm
-    images: Sequence[bytes]  # as received; empty for a tensor
-    decoded: Sequence[DecodedImage]  # of the images, in their order
+    inputs: Sequence[Input]  # empty for a tensor
     first: int  # row of its first item
     size: int
     group_key: str
@@ -106,7 +124,7 @@ class Teller:
                     message.group_key = each.group_key
                 if each.champion_prediction_id:
                     message.champion_prediction_id = f"{each.champion_prediction_id}/{index}"
-                left_out = _put_input(message, each, index) if each.images else None
+                left_out = _put_input(message, each.inputs[index]) if each.inputs else None
                 value = b"".join((same, message.SerializeToString(), *numbers.of(row)))
                 told.append((self._record(message.prediction_id, value, key, time_text, each.traceparent), left_out))
         return told
@@ -138,7 +156,9 @@ class _Numbers:
         self._width = 4 * answers.probabilities.shape[1]
         self._prefix = _probabilities_prefix(answers.probabilities.shape[1])
         embedding = answers.embedding
-        self._embedding = b"" if embedding is None else embedding.astype("<f2").tobytes()
+        # beyond the range of fp16 the largest number says more than infinity, which consumers refuse
+        clipped = None if embedding is None else np.clip(embedding, -_FP16_MAX, _FP16_MAX)
+        self._embedding = b"" if clipped is None else clipped.astype("<f2").tobytes()
         self._embedding_width = 0 if embedding is None else 2 * embedding.shape[1]
         self._embedding_prefix = _embedding_prefix(self._embedding_width)
 
@@ -168,23 +188,28 @@ def with_input_key(record: Record, key: str) -> Record:
     return replace(record, value=(record.value or b"") + PredictionMade(input_key=key).SerializeToString())
 
 
-def _put_input(message: PredictionMade, answered: Answered, index: int) -> bytes | None:
+def _put_input(message: PredictionMade, given: Input) -> bytes | None:
     """Puts the input in, or returns it when it is too large to be inside."""
-    encoded = answered.images[index]
-    message.input_sha256 = sha256(encoded).hexdigest()
-    _describe(message.image_statistics, answered.decoded[index], len(encoded))
-    if len(encoded) > INLINE_MAX_BYTES:
-        return encoded
-    message.input_content = encoded
+    message.input_sha256 = given.sha256
+    message.image_statistics.CopyFrom(given.statistics)
+    if len(given.content) > INLINE_MAX_BYTES:
+        return given.content
+    message.input_content = given.content
     return None
 
 
-def _describe(message: StatisticsMessage, image: DecodedImage, size_bytes: int) -> None:
-    """Width and height are the original's; the rest describes the pixels as the model saw them."""
+def _described(image: DecodedImage, size_bytes: int) -> StatisticsMessage:
+    """Width, height and channels are the original's; the rest describes the pixels as the model saw them."""
     seen = statistics(image.pixels)
-    message.width, message.height, message.channels = image.source.width, image.source.height, seen.channels
-    message.brightness, message.contrast, message.sharpness = seen.brightness, seen.contrast, seen.sharpness
-    message.size_bytes = size_bytes
+    return StatisticsMessage(
+        width=image.source.width,
+        height=image.source.height,
+        channels=image.source.channels,
+        brightness=seen.brightness,
+        contrast=seen.contrast,
+        sharpness=seen.sharpness,
+        size_bytes=size_bytes,
+    )
 
 
 @lru_cache(maxsize=1024)

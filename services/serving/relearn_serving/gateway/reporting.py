@@ -40,32 +40,36 @@ class Reporting:
         self._number = 0
         self._reachable = True
 
-    async def run(self) -> None:
-        """Reports for ever. At once after a route came into force: a move is then known within a second."""
-        await self._first_routes()
+    async def run(self, *, all_known: bool) -> None:
+        """Reports for ever. At once after a route came into force: a move is then known within a second.
+
+        Args:
+            all_known: control has told all routes there are; else it is asked until it does.
+        """
+        if not all_known:
+            await self._ask_for_all()
+        await self._routes.all_known()
         while True:
             await self._report()
             await self._routes.changed_within(REPORT_EVERY_S)
 
-    async def _first_routes(self) -> None:
-        """All routes there are; until control answers, the ones from the disk serve."""
+    async def _ask_for_all(self) -> None:
         while True:
             try:
                 self._routes.want(*await self._control.routes())
-                await self._routes.all_known()
                 return
-            except RelearnError as error:
-                self._say(str(error))
+            except Exception as error:
+                self._say(error)
                 await asyncio.sleep(REPORT_EVERY_S)
 
     async def _report(self) -> None:
         self._number += 1
         try:
             self._routes.want(*await self._control.report(self._request()))
-        except RelearnError as error:
-            self._say(str(error))
+        except Exception as error:
+            self._say(error)
         else:
-            self._say("")
+            self._say(None)
 
     def _request(self) -> ReportGatewayRequest:
         tap = self._tap.counts()
@@ -81,9 +85,15 @@ class Reporting:
             shed_shadows=self._shadow.shed,
         )
 
-    def _say(self, problem: str) -> None:
-        if problem and self._reachable:
-            log.warning("control is away; serving goes on with the routes in force", extra={"problem": problem})
-        elif not problem and not self._reachable:
+    def _say(self, problem: Exception | None) -> None:
+        """Once per change, not once per second."""
+        if problem is not None and self._reachable:
+            unexpected = None if isinstance(problem, RelearnError) else problem
+            log.warning(
+                "control is away; serving goes on with the routes in force",
+                extra={"problem": str(problem)},
+                exc_info=unexpected,
+            )
+        elif problem is None and not self._reachable:
             log.info("control is back")
-        self._reachable = not problem
+        self._reachable = problem is None

@@ -30,6 +30,18 @@ class Answers:
         probabilities = np.ascontiguousarray(outputs.probabilities, dtype=np.float32)
         return cls(probabilities, outputs.embedding, probabilities.argmax(axis=1).tolist(), probabilities.max(axis=1))
 
+    def not_numbers(self) -> set[int]:
+        """Rows whose probabilities or embedding are not finite numbers."""
+        embedding = self.embedding
+        with np.errstate(over="ignore", invalid="ignore"):
+            finite = np.isfinite(self.confidences.sum()) and (embedding is None or np.isfinite(embedding.sum()))
+        if finite:  # the maximum of a row with NaN is NaN
+            return set()
+        rows = np.isfinite(self.probabilities).all(axis=1)
+        if embedding is not None:
+            rows &= np.isfinite(embedding).all(axis=1)
+        return set(np.flatnonzero(~rows).tolist())
+
 
 def response(request: InferenceRequest, model: Model, answers: Answers, *, prediction_id: str, first: int) -> bytes:
     """The serialised ModelInferResponse to `request`, whose rows start at `first`."""

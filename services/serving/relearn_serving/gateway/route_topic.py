@@ -1,10 +1,13 @@
-"""Reads the compacted route topic from its beginning, without a group: every gateway sees every route."""
+"""Reads the compacted route topic from its beginning, without a group: every gateway sees every route.
+
+Until its end is reached nothing is told: on the way there lie routes that were undone long ago.
+"""
 
 import logging
 import threading
 from collections.abc import Callable
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from relearn.serving.v1.events_pb2 import RouteChanged
 from relearn_contracts.topics import topic_of
@@ -28,12 +31,16 @@ class RouteTopic:
         self._prefixed = topic_prefix + self._topic
         self._want = want
         self._stopping = threading.Event()
+        self._behind: set[int] = set()  # partitions whose end was not reached yet
+        self._newest: dict[str, Route] = {}  # by project, until then
+        self._read_to_its_end = threading.Event()
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap_servers,
                 "group.id": "relearn-gateway-routes",  # required by the library; no offset is ever committed
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
+                "enable.partition.eof": True,
                 "fetch.wait.max.ms": 50,
                 "reconnect.backoff.max.ms": 1_000,
                 "log_level": 2,
@@ -46,7 +53,12 @@ class RouteTopic:
 
     def stop(self) -> None:
         self._stopping.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def wait_for_end(self, timeout_s: float) -> bool:
+        """Blocks until what the topic held at the start was told; False when that takes longer."""
+        return self._read_to_its_end.wait(timeout_s)
 
     def _serve(self) -> None:
         try:
@@ -54,8 +66,13 @@ class RouteTopic:
                 self._stopping.wait(_RETRY_S)
             while not self._stopping.is_set():
                 message = self._consumer.poll(_POLL_S)
-                if message is not None and message.error() is None:
+                if message is None:
+                    continue
+                error = message.error()
+                if error is None:
                     self._read(message)
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    self._ended(message.partition() or 0)
         finally:
             self._consumer.close()
 
@@ -65,14 +82,29 @@ class RouteTopic:
         except KafkaException:
             return False
         partitions = metadata.topics[self._prefixed].partitions
+        self._behind = set(partitions)
         self._consumer.assign([TopicPartition(self._prefixed, number, OFFSET_BEGINNING) for number in partitions])
         return bool(partitions)
 
     def _read(self, message: Message) -> None:
         record = record_of(message)
         try:
-            if type_of(record) == RouteChanged.DESCRIPTOR.full_name:
-                event = decode(record, RouteChanged, topic=self._topic)
-                self._want(wire.route(event.message.route))
+            if type_of(record) != RouteChanged.DESCRIPTOR.full_name:
+                return
+            route = wire.route(decode(record, RouteChanged, topic=self._topic).message.route)
         except RelearnError as error:
             log.error("an event of the route topic cannot be read", extra={"problem": str(error)})
+            return
+        if not self._behind:
+            self._want(route)
+        elif (known := self._newest.get(route.project_id)) is None or known.revision < route.revision:
+            self._newest[route.project_id] = route
+
+    def _ended(self, partition: int) -> None:
+        """Told by the consumer whenever it reaches the end of a partition; the first time of each counts."""
+        self._behind.discard(partition)
+        if not self._behind and not self._read_to_its_end.is_set():
+            for route in self._newest.values():
+                self._want(route)
+            self._newest.clear()
+            self._read_to_its_end.set()

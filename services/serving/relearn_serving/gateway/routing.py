@@ -1,7 +1,7 @@
 """Which model version answers: an immutable table, swapped whole. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from hashlib import blake2b
 from types import MappingProxyType
@@ -43,6 +43,10 @@ class Route:
     def versions(self) -> tuple[str, ...]:
         return tuple(version for version in (self.champion, self.challenger) if version)
 
+    def alone(self) -> "Route":
+        """The same revision with its champion alone."""
+        return replace(self, challenger="", phase=Phase.SERVING, weight=0)
+
 
 class Choice(NamedTuple):
     """The version that answers a request, and the one that shadows it ("" for none)."""
@@ -58,27 +62,35 @@ class RouteTable:
     """All routes of one moment."""
 
     routes: Mapping[str, Route] = field(default_factory=lambda: MappingProxyType({}))
-    complete: bool = False  # False until control or the disk has told us what there is
+    awaited: frozenset[str] = frozenset()  # projects that have a route, of which none is in force here yet
+    complete: bool = False  # False until control has told us what there is
+
+    def awaiting(self, project_id: str) -> "RouteTable":
+        """The table that knows of a project whose models are still on their way."""
+        return self if project_id in self.routes else replace(self, awaited=self.awaited | {project_id})
 
     def with_route(self, route: Route) -> "RouteTable":
-        """The table with `route` in it; an older or equal revision changes nothing."""
-        current = self.routes.get(route.project_id)
-        if current is not None and current.revision >= route.revision:
-            return self
-        return RouteTable(MappingProxyType({**self.routes, route.project_id: route}), self.complete)
+        """The table with `route` in it, in place of whatever the project had."""
+        routes = MappingProxyType({**self.routes, route.project_id: route})
+        return replace(self, routes=routes, awaited=self.awaited - {route.project_id})
 
     def completed(self) -> "RouteTable":
-        return RouteTable(self.routes, True)
+        """The table of which we know that nothing is missing."""
+        return replace(self, complete=True)
 
     def of(self, project_id: str) -> Route:
         """The project's route.
 
         Raises:
-            NotReady: no table has arrived yet.
+            NotReady: no table has arrived yet, or the project's models have not.
             UnknownModel: there is no such project, as far as control has told.
         """
         route = self.routes.get(project_id)
         if route is None:
+            if project_id in self.awaited:
+                raise NotReady(
+                    f"the model of {project_id!r} is still on its way to this gateway; try again in a moment"
+                )
             if not self.complete:
                 raise NotReady("the gateway has no route table yet; try again in a moment")
             raise UnknownModel(f"no model named {project_id[:80]!r}; a model has the name of its project")

@@ -14,32 +14,31 @@ from uuid import NAMESPACE_URL, uuid5
 import numpy as np
 from numpy.typing import NDArray
 
-from relearn_media import DecodedImage
 from relearn_serving.gateway.counters import Counters
 from relearn_serving.gateway.decoding import decode_all, model_input
 from relearn_serving.gateway.model import Model
+from relearn_serving.gateway.predictions import Answered
 from relearn_serving.gateway.responses import Answers
+from relearn_serving.gateway.room import Room
 from relearn_serving.gateway.routing import Arm
+from relearn_serving.gateway.state import Current
 from relearn_serving.gateway.work import Work
 
 log = logging.getLogger(__name__)
 
-ObserveShadow = Callable[[Sequence["ShadowWork"], Model, Answers, float], None]
+Tell = Callable[[Sequence[Answered], Model, Answers], None]
 
 _RUN_MAX = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShadowWork:
-    """One answered request, to be answered again by `model`."""
+    """One answered request, to be answered again by `model`; it keeps no more of it than that takes."""
 
-    work: Work
+    answered: Answered  # by the champion
     model: Model
-    prediction_id: str
-
-    @property
-    def size(self) -> int:
-        return self.work.size
+    batch: NDArray[np.float32] | None  # what the champion saw, where this model sees the same
+    size_bytes: int
 
 
 def shadow_id(prediction_id: str, model_version_id: str) -> str:
@@ -50,31 +49,50 @@ def shadow_id(prediction_id: str, model_version_id: str) -> str:
 class Shadow:
     """Takes work from serving threads and runs it in batches."""
 
-    def __init__(self, *, waiting: int, counters: Counters, observe: ObserveShadow) -> None:
+    def __init__(self, current: Current, *, waiting: int, max_bytes: int, counters: Counters, tell: Tell) -> None:
+        """At most `waiting` requests and `max_bytes` of them wait."""
+        self._current = current
         self._queue: deque[ShadowWork] = deque()
-        self._waiting = waiting
+        self._room = Room(requests=waiting, max_bytes=max_bytes)
         self._counters = counters
-        self._observe = observe
+        self._tell = tell
         self._wake = threading.Event()
         self._stopping = False
-        self.shed = 0  # predictions
+        self._shed = 0
+        self._shed_lock = threading.Lock()
         self._thread = threading.Thread(target=self._serve, name="shadow", daemon=True)
+
+    @property
+    def shed(self) -> int:
+        """Predictions that were not shadowed."""
+        return self._shed
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
+        """Ends after the run under way; what waits is shed."""
         self._stopping = True
         self._wake.set()
         self._thread.join()
+        while self._queue:
+            self._count_shed(self._queue.popleft().answered.size)
 
-    def offer(self, work: Work, model: Model) -> None:
-        """Queues the work if there is room."""
-        if len(self._queue) >= self._waiting:
-            self.shed += work.size
+    def offer(self, work: Work, answered: Answered) -> None:
+        """Queues an answered request for its route's challenger, if there is room."""
+        model = self._current.serving.models.get(work.choice.shadow)
+        if model is None:
             return
-        prediction_id = shadow_id(work.prediction_id, model.model_version_id)
-        self._queue.append(ShadowWork(work=work, model=model, prediction_id=prediction_id))
+        same = work.model is not None and work.model.preprocessing == model.preprocessing
+        if not (same or answered.inputs):  # preprocessed for the champion by the caller; the input itself is unknown
+            self._count_shed(answered.size)
+            return
+        batch = work.batch if same else None
+        size_bytes = sum(len(each.content) for each in answered.inputs) + (0 if batch is None else batch.nbytes)
+        if not self._room.take(size_bytes):
+            self._count_shed(answered.size)
+            return
+        self._queue.append(ShadowWork(answered=answered, model=model, batch=batch, size_bytes=size_bytes))
         if not self._wake.is_set():
             self._wake.set()
 
@@ -88,14 +106,16 @@ class Shadow:
                     self._run(batch[0].model, batch)
                 except Exception:
                     log.exception("shadow failed", extra={"model_version_id": batch[0].model.model_version_id})
+                for shadow in batch:
+                    self._room.give_back(shadow.size_bytes)
 
     def _next(self) -> list[ShadowWork]:
         """The oldest work, and what follows it for the same model."""
         batch = [self._queue.popleft()]
-        size = batch[0].size
+        size = batch[0].answered.size
         while self._queue and self._queue[0].model is batch[0].model and size < _RUN_MAX:
             batch.append(self._queue.popleft())
-            size += batch[-1].size
+            size += batch[-1].answered.size
         return batch
 
     def _run(self, model: Model, batch: Sequence[ShadowWork]) -> None:
@@ -110,36 +130,52 @@ class Shadow:
                 self._failed(shadow)
             raise
         model_s = (time.monotonic() - start) / len(answers.winners)
-        requests = []
+        self._tell_all([shadow for shadow, _ in fitting], model, answers, model_s)
+
+    def _tell_all(self, shadows: Sequence[ShadowWork], model: Model, answers: Answers, model_s: float) -> None:
+        broken = answers.not_numbers()
+        requests, told = [], []
         first = 0
-        for shadow, _ in fitting:
-            winners = answers.winners[first : first + shadow.size]
-            requests.append((Arm.SHADOW, winners, model_s * shadow.size, model_s))
-            first += shadow.size
+        for shadow in shadows:
+            answered = shadow.answered
+            rows = range(first, first + answered.size)
+            first += answered.size
+            if not broken.isdisjoint(rows):
+                self._failed(shadow)
+                continue
+            requests.append((Arm.SHADOW, answers.winners[rows.start : rows.stop], model_s * answered.size, model_s))
+            told.append(
+                answered._replace(
+                    prediction_id=shadow_id(answered.prediction_id, model.model_version_id),
+                    champion_prediction_id=answered.prediction_id,
+                    arm=Arm.SHADOW,
+                    first=rows.start,
+                    duration_s=model_s,
+                )
+            )
         self._counters.answered(model.project_id, model.model_version_id, len(model.classes), requests)
-        self._observe([shadow for shadow, _ in fitting], model, answers, model_s)
+        self._tell(told, model, answers)
 
     def _input(self, shadow: ShadowWork) -> NDArray[np.float32] | None:
         """What this model sees of the input; None (and counted) when it cannot see it."""
-        request, model = shadow.work.request, shadow.model
-        champion = shadow.work.model
-        if champion is not None and champion.preprocessing == model.preprocessing:
-            return shadow.work.batch
-        if request.tensor is not None:
-            self.shed += shadow.size  # preprocessed for the champion by the caller; the input itself is unknown
-            return None
+        if shadow.batch is not None:
+            return shadow.batch
         try:
-            decoded: Sequence[DecodedImage] = decode_all(request.images, model.spec)
+            decoded = decode_all([each.content for each in shadow.answered.inputs], shadow.model.spec)
         except Exception:
             self._failed(shadow)
             return None
-        return model_input(decoded, model.preprocessing)
+        return model_input(decoded, shadow.model.preprocessing)
 
     def _failed(self, shadow: ShadowWork) -> None:
         self._counters.failed(
-            shadow.work.request.project_id,
+            shadow.model.project_id,
             shadow.model.model_version_id,
             Arm.SHADOW,
-            predictions=shadow.size,
+            predictions=shadow.answered.size,
             classes=len(shadow.model.classes),
         )
+
+    def _count_shed(self, predictions: int) -> None:
+        with self._shed_lock:
+            self._shed += predictions

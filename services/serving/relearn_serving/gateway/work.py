@@ -1,7 +1,7 @@
 """One request on its way through the gateway."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -21,6 +21,7 @@ class Call(Protocol):
     arrived: float  # time.monotonic()
     deadline: float | None  # time.monotonic(), None for none
     traceparent: str  # as received, "" for none
+    size_bytes: int  # of the request
 
     def message(self) -> oip.ModelInferRequest:
         """The request. Raises MalformedRequest or RequestTooLarge."""
@@ -48,4 +49,10 @@ class Work:
     model: Model | None  # None: pinned to a version that is not loaded yet
     size: int  # predictions asked for
     decoded: Sequence[DecodedImage] = ()
-    batch: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0, 0, 0), np.float32))
+    batch: NDArray[np.float32] | None = None  # [size, c, h, w], what the model sees; None until it is made
+
+    @property
+    def size_bytes(self) -> int:
+        """What it holds in memory while it waits."""
+        made = 0 if self.batch is None else self.batch.nbytes
+        return self.call.size_bytes + made + sum(image.pixels.nbytes for image in self.decoded)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from typing import Any
 
@@ -197,6 +198,32 @@ async def test_a_gateway_starts_and_answers_without_control_registry_and_storage
     await in_force(alone, "shop", 1)
 
     assert (await infer(alone.address, png())).as_numpy("label")[0] == b"coat"
+
+
+async def test_a_gateway_that_was_away_during_a_rollback_never_serves_what_is_barred(
+    the_loop: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway = await the_loop.serving(favourite=0)
+    second = the_loop.registry.add("shop", 2, favourite=1)
+    await the_loop.judge(second, step=2, person="ada", reason="I looked at it")
+    await in_force(gateway, "shop", 2)
+    await eventually(lambda: b"model/2" in (gateway_folder(the_loop) / "routes.pb").read_bytes())
+    await gateway.stop()
+    the_loop.gateways.clear()
+    await the_loop.control_stub.Rollback(
+        RollbackRequest(project_id="shop", reason="customers complain", request_id=new_id())
+    )
+    newest = await the_loop.route_is(lambda route: not route.challenger_model_version_id)
+    await collect(the_loop.kafka, RouteChanged, newest.revision)
+
+    with caplog.at_level(logging.INFO, "relearn_serving.gateway.routes"):
+        told = await the_loop.gateway()
+        await in_force(told, "shop", newest.revision)
+        alone = await the_loop.gateway("fresh", control_address="127.0.0.1:1")
+        await in_force(alone, "shop", newest.revision)
+
+    moves = [record.__dict__["revision"] for record in caplog.records if record.message == "route in force"]
+    assert moves == [newest.revision] * 2, "neither from the disk nor from the topic came an older one first"
 
 
 async def test_traffic_goes_on_while_control_is_away_and_moves_follow_its_return(the_loop: Any) -> None:

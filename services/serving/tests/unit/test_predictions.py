@@ -14,10 +14,10 @@ from relearn_runtime.envelope import decode as decode_event
 from relearn_runtime.envelope import encode
 from relearn_serving.gateway.ids import new_prediction_id
 from relearn_serving.gateway.model import Outputs
-from relearn_serving.gateway.predictions import INLINE_MAX_BYTES, Answered, Teller, with_input_key
+from relearn_serving.gateway.predictions import INLINE_MAX_BYTES, Answered, Teller, inputs_of, with_input_key
 from relearn_serving.gateway.responses import Answers
 from relearn_serving.gateway.routing import Arm, Phase, Route
-from relearn_serving.gateway.traces import child_of
+from relearn_serving.gateway.traces import carried_on
 
 ROUTE = Route(
     project_id="shop", revision=7, champion="shop/model/1", challenger="", phase=Phase.SERVING, weight=0, shards=1
@@ -40,8 +40,7 @@ def answered(**changes: object) -> Answered:
         "champion_prediction_id": "",
         "route": ROUTE,
         "arm": Arm.CHAMPION,
-        "images": (IMAGE, IMAGE),
-        "decoded": (decoded, decoded),
+        "inputs": inputs_of((IMAGE, IMAGE), (decoded, decoded)),
         "first": 0,
         "size": 2,
         "group_key": "camera 4",
@@ -99,7 +98,7 @@ def test_a_shadow_names_the_champions_prediction_and_shares_its_key():
 
 
 def test_a_tensor_has_no_input_and_no_statistics():
-    record, left_out = told(answered(images=(), decoded=()))[0]
+    record, left_out = told(answered(inputs=()))[0]
 
     message = PredictionMade.FromString(record.value)
     assert left_out is None
@@ -109,7 +108,8 @@ def test_a_tensor_has_no_input_and_no_statistics():
 
 def test_a_large_input_is_left_out_and_its_key_put_in_later():
     large = IMAGE + bytes(INLINE_MAX_BYTES)
-    record, left_out = told(answered(images=(large, IMAGE)))[0]
+    (given, other) = answered().inputs
+    record, left_out = told(answered(inputs=(given._replace(content=large), other)))[0]
 
     message = PredictionMade.FromString(with_input_key(record, "inputs/shop/x").value)
     assert left_out == large
@@ -125,16 +125,37 @@ def test_prediction_ids_are_random_uuids():
     assert {uuid.UUID(each).variant for each in ids} == {uuid.RFC_4122}
 
 
-def test_a_trace_goes_on_with_the_callers_decision_to_record():
-    assert child_of(TRACE)[:36] == TRACE[:36]
-    assert child_of(TRACE)[36:52] != TRACE[36:52]
-    assert child_of(TRACE).endswith("-01")
+def test_a_trace_goes_on_from_the_callers_span():
+    assert carried_on(TRACE) == TRACE
+    assert carried_on("01" + TRACE[2:]) == TRACE, "we write the version that we know"
 
 
 @pytest.mark.parametrize("traceparent", ["", "junk", TRACE + "-x", "00-" + "0" * 32 + "-b7ad6b7169203331-01"])
 def test_without_a_readable_trace_a_new_one_starts_unsampled(traceparent: str):
-    fresh = child_of(traceparent)
+    fresh = carried_on(traceparent)
 
     assert len(fresh) == 55
     assert fresh.endswith("-00")
     assert fresh[3:35] != "0" * 32
+
+
+def test_an_embedding_beyond_fp16_is_told_as_the_largest_number():
+    probabilities = np.array([[0.7, 0.3]], np.float32)
+    large = Answers.of(Outputs(probabilities, np.array([[1e6, -3e38]], np.float32)))
+    teller = Teller.of(gateway_id="g", topic_prefix="")
+
+    ((record, _),) = teller.tell(
+        [answered(inputs=(), size=1)], large, model_version_id="m", classes=("a", "b"), first_sequence=1, at=AT
+    )
+
+    embedding = np.frombuffer(PredictionMade.FromString(record.value or b"").embedding, "<f2")
+    assert embedding.tolist() == [65504.0, -65504.0]
+
+
+def test_statistics_name_the_originals_channels():
+    coloured = encode_png(np.full((6, 4, 3), 51, np.uint8))
+    seen = decode(coloured, ImageSpec(height=8, width=8, channels=1))
+
+    ((_, _, statistics),) = inputs_of([coloured], [seen])
+
+    assert (statistics.width, statistics.height, statistics.channels) == (4, 6, 3)

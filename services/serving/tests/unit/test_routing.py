@@ -67,19 +67,21 @@ def test_without_a_champion_nothing_answers():
         choose(replace(SERVING, champion=""), version="", key="any")
 
 
-def test_an_older_revision_changes_nothing():
-    table = RouteTable().with_route(SERVING)
-
-    assert table.with_route(replace(CANARY, revision=4)) is table
-    assert table.with_route(replace(CANARY, revision=3)) is table
-    assert table.with_route(replace(CANARY, revision=5)).of("shop").challenger == "shop/model/2"
-
-
 def test_an_unknown_project_is_only_unknown_once_all_are_known():
     with pytest.raises(NotReady):
         RouteTable().of("shop")
     with pytest.raises(UnknownModel):
         RouteTable().completed().of("shop")
+
+
+def test_a_known_project_whose_model_is_on_its_way_is_not_unknown():
+    awaiting = RouteTable().awaiting("shop").completed()
+
+    with pytest.raises(NotReady, match="on its way"):
+        awaiting.of("shop")
+    assert awaiting.with_route(SERVING).of("shop") == SERVING
+    with pytest.raises(UnknownModel):
+        awaiting.of("other")
 
 
 def test_predictions_spread_over_the_shards_of_their_project():
