@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -83,10 +84,17 @@ def preprocess(pixels: npt.NDArray[np.uint8], preprocessing: Preprocessing) -> n
     expected = (preprocessing.height, preprocessing.width, preprocessing.channels)
     if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != expected:
         raise ValueError(f"pixels must be uint8 [n, {expected}], got {pixels.dtype} {pixels.shape}")
-    mean = np.asarray(preprocessing.mean, dtype=np.float32)
-    std = np.asarray(preprocessing.std, dtype=np.float32)
-    scale, offset = (1.0 / (255.0 * std)).astype(np.float32), (mean / std).astype(np.float32)
+    scale, offset = _scale_and_offset(preprocessing.mean, preprocessing.std)
     scaled = pixels.astype(np.float32)
     scaled *= scale
     scaled -= offset
     return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
+
+
+@lru_cache(maxsize=64)
+def _scale_and_offset(
+    mean: tuple[float, ...], std: tuple[float, ...]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Each [c], for values in [0, 255]; not rebuilt for every small batch."""
+    means, stds = np.asarray(mean, dtype=np.float32), np.asarray(std, dtype=np.float32)
+    return (1.0 / (255.0 * stds)).astype(np.float32), (means / stds).astype(np.float32)

@@ -33,13 +33,14 @@ def statistics(pixels: npt.NDArray[np.uint8]) -> ImageStatistics:
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.size == 0:
         raise ValueError(f"pixels must be non-empty uint8 [h, w, c], got {pixels.dtype} {pixels.shape}")
     height, width, channels = pixels.shape
-    values = pixels.astype(np.float64)
-    flat = values.ravel()
-    mean = float(flat.sum()) / flat.size
-    variance = max(0.0, float(flat @ flat) / flat.size - mean * mean)
-    across, down = np.diff(values, axis=1), np.diff(values, axis=0)
+    flat = pixels.reshape(-1).astype(np.float32)
+    mean = float(np.add.reduce(flat)) / flat.size
+    flat -= mean  # before squaring: float32 would lose the variance of a bright, flat picture
+    variance = float(flat @ flat) / flat.size
+    rows = pixels.reshape(height, width * channels).astype(np.int16)
+    across, down = rows[:, channels:] - rows[:, :-channels], rows[1:] - rows[:-1]
     edges = across.size + down.size
-    total = float(np.abs(across, out=across).sum()) + float(np.abs(down, out=down).sum())
+    total = sum(int(np.add.reduce(np.abs(step, out=step), axis=None, dtype=np.int64)) for step in (across, down))
     return ImageStatistics(
         width=width,
         height=height,

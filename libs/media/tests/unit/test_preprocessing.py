@@ -62,3 +62,14 @@ def test_statistics_of_one_pixel():
     found = statistics(np.full((1, 1, 3), 51, np.uint8))
 
     assert (found.brightness, found.contrast, found.sharpness) == pytest.approx((0.2, 0.0, 0.0))
+
+
+def test_statistics_of_a_large_bright_picture_keep_their_small_differences():
+    pixels = np.random.default_rng(0).integers(250, 256, (600, 500, 3)).astype(np.uint8)
+    values = pixels.astype(np.float64) / 255
+
+    found = statistics(pixels)
+
+    edges = np.concatenate([np.abs(np.diff(values, axis=axis)).ravel() for axis in (0, 1)])
+    expected = (values.mean(), values.std(), edges.mean())
+    np.testing.assert_allclose((found.brightness, found.contrast, found.sharpness), expected, rtol=1e-4)
