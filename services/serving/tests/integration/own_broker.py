@@ -5,6 +5,10 @@ from __future__ import annotations
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from relearn_contracts.topics import all_topics
 from relearn_local import children, topics
@@ -12,6 +16,7 @@ from relearn_local.kafka import Kafka
 from relearn_local.ports import PortClaims, accepts
 
 _START_DEADLINE_S = 90.0
+_READ_DEADLINE_S = 30.0
 
 
 class OwnBroker:
@@ -37,6 +42,33 @@ class OwnBroker:
             assert time.monotonic() < deadline, "the broker did not start in time"
             time.sleep(0.05)
         topics.apply(all_topics(), bootstrap_servers=self.bootstrap_servers)
+
+    def create_topic(self, topic: str) -> None:
+        """Makes a topic of one partition."""
+        (made,) = (
+            AdminClient({"bootstrap.servers": self.bootstrap_servers}).create_topics([NewTopic(topic, 1)]).values()
+        )
+        made.result(30)
+
+    def messages(self, topic: str, partitions: int) -> list[bytes]:
+        """All that a topic holds now, in the order of each partition."""
+        settings = {"bootstrap.servers": self.bootstrap_servers, "group.id": "test", "enable.auto.commit": False}
+        consumer = Consumer({**settings, "enable.partition.eof": True})
+        consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
+        values: list[bytes] = []
+        ended: set[int] = set()
+        deadline = time.monotonic() + _READ_DEADLINE_S
+        while len(ended) < partitions:
+            assert time.monotonic() < deadline, f"{topic} could not be read to its end in time"
+            message: Any = consumer.poll(0.2)
+            if message is None:
+                continue
+            if message.error() is None:
+                values.append(message.value())
+            elif message.error().code() == KafkaError._PARTITION_EOF:
+                ended.add(message.partition())
+        consumer.close()
+        return values
 
     def kill(self) -> None:
         if self._child is not None:

@@ -12,16 +12,20 @@ import numpy as np
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 from PIL import Image
-from serving_loop import SIDE, infer, png
+from prometheus_client import REGISTRY
+from serving_loop import SIDE, in_force, infer, png
 from tritonclient.grpc import service_pb2 as oip
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 from tritonclient.utils import InferenceServerException
+
+from relearn_runtime.testing import eventually
 
 INVALID, MISSING, STATE = (
     grpc.StatusCode.INVALID_ARGUMENT,
     grpc.StatusCode.NOT_FOUND,
     grpc.StatusCode.FAILED_PRECONDITION,
 )
+MAX_IMAGE_BYTES = 200_000
 
 
 def request(
@@ -49,6 +53,19 @@ def bomb() -> bytes:
     return buffer.getvalue()
 
 
+def animation() -> bytes:
+    frames = [Image.new("L", (SIDE, SIDE), grey) for grey in (10, 200)]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, format="PNG", save_all=True, append_images=frames[1:])
+    return buffer.getvalue()
+
+
+def with_key(**value: Any) -> oip.ModelInferRequest:
+    message = request(png())
+    message.parameters["group_key"].CopyFrom(oip.InferParameter(**value))
+    return message
+
+
 def without_inputs() -> oip.ModelInferRequest:
     return oip.ModelInferRequest(model_name="shop")
 
@@ -73,6 +90,9 @@ CASES = {
     "no inputs": (without_inputs, INVALID, "INPUT_MISSING"),
     "unknown input": (lambda: request(png(), name="picture"), INVALID, "UNKNOWN_INPUT"),
     "unknown output": (lambda: with_output("logits"), INVALID, "UNKNOWN_OUTPUT"),
+    "a key that is no text": (lambda: with_key(bool_param=True), INVALID, "UNSUPPORTED_PARAMETER"),
+    "a key with NUL": (lambda: with_key(string_param="a\0b"), INVALID, "UNSUPPORTED_PARAMETER"),
+    "a type as long as a book": (lambda: request(png(), datatype="X" * 20_000), INVALID, "WRONG_DATATYPE"),
     "wrong type": (lambda: request(png(), datatype="UINT8"), INVALID, "WRONG_DATATYPE"),
     "wrong rank": (lambda: request(png(), shape=(1, 1, 1)), INVALID, "WRONG_SHAPE"),
     "empty batch": (lambda: request(shape=(0,)), INVALID, "EMPTY_BATCH"),
@@ -82,8 +102,11 @@ CASES = {
     "both contents": (with_both_contents, INVALID, "BAD_CONTENTS"),
     "no image": (lambda: request(b"hello"), INVALID, "IMAGE_FORMAT_UNSUPPORTED"),
     "damaged image": (lambda: request(png(), png()[:50]), INVALID, "IMAGE_UNDECODABLE"),
+    "an animation": (lambda: request(animation()), INVALID, "IMAGE_ANIMATED"),
+    "too many bytes": (lambda: request(png() + bytes(MAX_IMAGE_BYTES)), INVALID, "IMAGE_TOO_LARGE"),
     "a bomb": (lambda: request(bomb()), INVALID, "IMAGE_TOO_LARGE"),
     "tensor of another size": (lambda: tensor((1, 1, 4, 4)), INVALID, "WRONG_SHAPE"),
+    "tensor without pixels": (lambda: tensor((1, 1, 0, SIDE)), INVALID, "WRONG_SHAPE"),
     "tensor too short": (lambda: tensor((1, 1, SIDE, SIDE), b"1234"), INVALID, "BAD_CONTENTS"),
     "tensor with NaN": (lambda: tensor((1, 1, 1, 1), struct.pack("<f", float("nan"))), INVALID, "NOT_FINITE"),
     "tensor of astronomic size": (lambda: tensor((1, 2**40, 2**40, 2**40), b""), INVALID, "BAD_CONTENTS"),
@@ -94,7 +117,7 @@ CASES = {
 @pytest.mark.parametrize("front", ["native", "aio"])
 async def test_each_bad_request_gets_its_code_and_reason(the_loop: Any, front: str) -> None:
     await the_loop.apply("empty")
-    gateway = await the_loop.serving(front=front)
+    gateway = await the_loop.serving(front=front, max_image_bytes=MAX_IMAGE_BYTES)
     wrong: list[str] = []
 
     async with grpc.aio.insecure_channel(gateway.address) as channel:
@@ -148,18 +171,48 @@ async def test_a_request_over_the_limit_is_refused(the_loop: Any) -> None:
         await infer(gateway.address, bytes(3_000))
 
 
+async def test_what_is_no_fault_of_the_caller_is_said_too(the_loop: Any) -> None:
+    gateway = await the_loop.serving()
+    the_loop.registry.add("shop", 2, model=b"not a model")
+    said = {"a version that does not run": await refusal(gateway, request(png(), model_version="2"))}
+    gateway.models_in_force()["shop/model/1"].run = lambda batch: 1 / 0
+    said["a model that fails"] = await refusal(gateway, request(png()))
+    await gateway.stop()
+    the_loop.gateways.clear()
+    again = await the_loop.gateway(registry_address="127.0.0.1:1")
+    await in_force(again, "shop", 1)
+    said["a version that cannot be fetched"] = await refusal(again, request(png(), model_version="3"))
+    fresh = await the_loop.gateway("fresh", registry_address="127.0.0.1:1")
+    said["a model that cannot be fetched"] = await refusal(fresh, request(png()))
+
+    assert said == {
+        "a version that does not run": (STATE, "BAD_MODEL"),
+        "a model that fails": (grpc.StatusCode.INTERNAL, "INFERENCE_FAILED"),
+        "a version that cannot be fetched": (grpc.StatusCode.UNAVAILABLE, "DEPENDENCY_UNAVAILABLE"),
+        "a model that cannot be fetched": (grpc.StatusCode.UNAVAILABLE, "NOT_READY"),
+    }
+
+
+async def refusal(gateway: Any, message: oip.ModelInferRequest) -> tuple[grpc.StatusCode, str]:
+    async with grpc.aio.insecure_channel(gateway.address) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await GRPCInferenceServiceStub(channel).ModelInfer(message, timeout=20)
+    return raised.value.code(), reasons(raised.value)[0]
+
+
 async def test_a_bomb_does_not_hold_others_up(the_loop: Any) -> None:
     gateway = await the_loop.serving(max_image_pixels=200_000_000, decode_threads=1)
-    slow = asyncio.create_task(infer(gateway.address, bomb()))
+    slow = [asyncio.create_task(infer(gateway.address, bomb())) for _ in range(3)]
     await asyncio.sleep(0)
 
-    for _ in range(20):
+    for _ in range(10):
         await infer(gateway.address, png())
 
-    assert (await slow).get_response().model_version == "1"
+    assert not slow[-1].done(), "the bombs came first and are still being decoded"
+    assert [done.get_response().model_version for done in await asyncio.gather(*slow)] == ["1"] * 3
 
 
-async def test_a_deadline_that_has_passed_is_told(the_loop: Any) -> None:
+async def test_a_deadline_that_has_passed_is_told_and_the_call_not_run(the_loop: Any) -> None:
     gateway = await the_loop.serving(max_image_pixels=200_000_000, decode_threads=1)
     busy = [asyncio.create_task(infer(gateway.address, bomb())) for _ in range(2)]
 
@@ -167,6 +220,10 @@ async def test_a_deadline_that_has_passed_is_told(the_loop: Any) -> None:
         await infer(gateway.address, bomb(), client_timeout=0.05)
 
     assert [len(done.as_numpy("label")) for done in await asyncio.gather(*busy)] == [1, 1]
+    expired = {"reason": "DEADLINE_EXCEEDED"}
+    await eventually(lambda: REGISTRY.get_sample_value("relearn_gateway_refused_requests_total", expired) == 1)
+    served = {"project": "shop", "version": "1", "arm": "champion"}
+    assert REGISTRY.get_sample_value("relearn_gateway_predictions_total", served) == 2
 
 
 async def test_more_decoding_than_may_wait_is_refused_at_once(the_loop: Any) -> None:
