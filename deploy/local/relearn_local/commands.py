@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, NoReturn
@@ -23,7 +24,8 @@ tokens_app = typer.Typer(no_args_is_help=True, help="Tokens of people and servic
 app.add_typer(topics_app, name="topics")
 app.add_typer(tokens_app, name="tokens")
 
-console = Console()
+WIDE = 120  # columns where there is no terminal to fit into
+console = Console(width=None if sys.stdout.isatty() else WIDE)
 errors = Console(stderr=True, soft_wrap=True)
 
 

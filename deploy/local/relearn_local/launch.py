@@ -206,6 +206,6 @@ def _take_from_supervisor(held: IO[str], path: Path, *, deadline_s: float) -> bo
 def _alone(home: Home) -> Iterator[None]:
     """One `up`, `down` or `reset` of a stack at a time; a second one waits and then finds the work done."""
     home.make()
-    with (home.path / "command.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with (home.path / "command.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
         yield

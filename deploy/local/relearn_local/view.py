@@ -44,7 +44,8 @@ def status(stack: Stack, *, supervised: bool) -> Status:
     """What every process does, as its supervisor and its health check say; `supervised`: whether anything runs."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("process", "pid", "state", "restarts", "address", "metrics", "health", "up for"):
-        table.add_column(column, justify="right" if column in ("pid", "restarts", "up for") else "left")
+        right = column in ("pid", "restarts", "metrics", "up for")
+        table.add_column(column, justify="right" if right else "left", overflow="fold")
     problems = []
     for process in stack.processes:
         state = process.state if supervised else "stopped"
@@ -56,7 +57,7 @@ def status(stack: Stack, *, supervised: bool) -> Status:
             Text(state, style=COLOURS.get(state, "")),
             str(process.restarts),
             process.address or "-",
-            stack.endpoints.get(f"{process.name}-metrics", "-"),
+            stack.endpoints.get(f"{process.name}-metrics", "-").rpartition(":")[2],
             Text(answer if shown else "-", style=COLOURS.get(answer, "yellow") if shown else ""),
             "-" if process.started is None or not supervised else _duration(time.time() - process.started),
         )

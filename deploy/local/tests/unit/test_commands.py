@@ -1,3 +1,4 @@
+import io
 import json
 import os
 from collections.abc import Iterator
@@ -5,6 +6,7 @@ from contextlib import contextmanager
 from importlib.metadata import entry_points
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from relearn_local import children, disk, kafka, launch, local, lock, stack, view
@@ -130,6 +132,22 @@ def test_a_small_disk_for_what_is_downloaded_is_named_with_the_variable_that_mov
     assert result.exit_code == 1
     assert "too little disk for Apache Kafka's jars" in result.output
     assert "JGO_CACHE_DIR" in result.output
+
+
+def test_status_fits_a_terminal_of_80_columns_with_every_port_in_full(home):
+    endpoints = {"monitoring": "127.0.0.1:17015", "monitoring-metrics": "127.0.0.1:17115"}
+    process = ProcessReport(
+        name="monitoring", state="running", address=endpoints["monitoring"], serves_health=True, log="",
+        pid=4194304, ticks=1, started=0.0,
+    )  # fmt: skip
+    running = Stack(home="", supervisor=children.identity(os.getpid()), endpoints=endpoints, processes=(process,))
+    console = Console(width=80, file=io.StringIO())
+
+    console.print(view.status(running, supervised=False).table)
+
+    row = console.file.getvalue().splitlines()[1]
+    assert "127.0.0.1:17015" in row
+    assert "17115" in row
 
 
 def test_what_belongs_to_another_user_is_said_in_a_line(home, monkeypatch):
