@@ -20,7 +20,7 @@ from relearn_training.learning.tasks import PrepareTask
 MAX_SIDE = 64  # of a derived input; larger ones are a choice that the project's policy makes
 MIN_SIDE = 8
 MIN_STD = 1 / 255
-_MEASURED_AT_ONCE = 64
+_MEASURED_AT_ONCE = 2**20  # values; 8 MB
 
 
 class DamagedPack(ValueError):
@@ -41,7 +41,7 @@ def prepare(task: PrepareTask) -> Prepared:
     """Decode the labeled samples of a pack into the task's output folder.
 
     Of train and validation samples, those that cannot be used (undecodable, a label outside the classes) are left out
-    and counted. Memory holds one picture at a time: pack and pixels are mapped from disk.
+    and counted. Memory holds a few pictures at a time: pack and pixels are mapped from disk.
 
     Raises:
         DamagedPack: bytes and name of a sample differ.
@@ -134,8 +134,9 @@ def _decode(
 def _measured(spec: ImageSpec, pixels: npt.NDArray[np.uint8], rows: npt.NDArray[np.int64]) -> Preprocessing:
     """Mean and deviation over some rows, in integers, so that the result depends on no order of summation."""
     total, squares = (np.zeros(spec.channels, dtype=np.uint64) for _ in range(2))
-    for start in range(0, len(rows), _MEASURED_AT_ONCE):
-        flat = pixels[rows[start : start + _MEASURED_AT_ONCE]].reshape(-1, spec.channels).astype(np.uint32)
+    pictures = max(1, _MEASURED_AT_ONCE // (spec.height * spec.width * spec.channels))
+    for start in range(0, len(rows), pictures):
+        flat = pixels[rows[start : start + pictures]].reshape(-1, spec.channels).astype(np.uint32)
         total += flat.sum(axis=0, dtype=np.uint64)
         squares += np.square(flat).sum(axis=0, dtype=np.uint64)
     count = len(rows) * spec.height * spec.width
