@@ -67,13 +67,12 @@ async def test_a_version_of_a_project_that_is_not_known_yet_waits_for_it(trainin
 
 async def test_a_route_to_a_model_version_that_is_not_known_yet_waits_for_it(training):
     await training.apply(project())
-    routed = await training.route(f"{NAME}/model/1", revision=1)
+    await training.route(f"{NAME}/model/1", revision=1)
     await eventually(lambda: waiting_events(training), 20)
 
     champion = await training.register(1)
 
-    await training.handled(routed)
-    assert await training.sql("select champion from situations") == [(champion,)]
+    await eventually(lambda: serves(training, champion), 30)
 
 
 async def test_a_person_starts_a_study_and_a_repeated_request_starts_no_second(training):
@@ -143,6 +142,10 @@ async def test_a_version_without_a_number_is_parked(training):
         return await training.sql("select reason from parked where state = 'parked'")
 
     assert await eventually(parked, 20) == [("INVALID_INPUT",)]
+
+
+async def serves(world, champion) -> bool:
+    return await world.sql("select champion from situations") == [(champion,)]
 
 
 async def waiting_events(world) -> bool:

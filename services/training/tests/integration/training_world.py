@@ -259,7 +259,7 @@ class World:
         return await publish(self.kafka, event, id=id)
 
     async def handled(self, *event_ids: str) -> None:
-        """Until these events have had their effect, if any."""
+        """Until these events have had their effect, if any, or wait for what they name."""
 
         async def claimed() -> bool:
             rows = await self.sql("select event_id from inbox")
