@@ -1,4 +1,4 @@
-"""What a commit and a diff cost as a dataset grows: `python bench/datasets/measure.py [--samples N]`.
+"""What it costs to take samples in, to commit and to diff: `python bench/datasets/measure.py [--samples N]`.
 
 On a PostgreSQL of its own, with fsync. Each size is measured beside the least that could be done, in the same rounds:
 one transaction that copies 100 bare rows into an indexed table. Read the ratios; the milliseconds are this machine's.
@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from secrets import token_hex
 
+import intake
 import sqlalchemy as sa
 
 from relearn_datasets.committing import commit_waiting_labels
@@ -51,9 +52,9 @@ _FILL = (
     """insert into changes select 'bench', sha256(int4send(n)), 1, 'added', null, null, 'bag', null
          from generate_series({low}, {high}) n""",
 )
-_WAIT = """insert into labels (label_id, project_id, sha256, label, label_task_id, label_set_version, revision,
+_WAIT = """insert into labels (label_id, project_id, sha256, label, label_set_version, revision,
              event_id, state, received_at)
-           select gen_random_uuid()::text, 'bench', sha256(int4send(n)), :label, 'task', 1, 1,
+           select gen_random_uuid()::text, 'bench', sha256(int4send(n)), :label, 1, 1,
              gen_random_uuid()::text, 'waiting', now() from unnest(cast(:chosen as int[])) n"""
 
 
@@ -73,16 +74,17 @@ def main() -> None:
         try:
             while not server.is_ready():
                 time.sleep(0.1)
-            asyncio.run(measure(server.url("postgres"), sizes=[most // 100, most // 10, most]))
+            asyncio.run(measure(server.url("postgres"), Path(folder), sizes=[most // 100, most // 10, most]))
         finally:
             children.stop(child, gently=postgres_server.STOP_SIGNAL, grace_s=postgres_server.STOP_GRACE_S)
             claims.release()
 
 
-async def measure(url: str, *, sizes: list[int]) -> None:
-    """Grows one dataset and measures at each size."""
+async def measure(url: str, folder: Path, *, sizes: list[int]) -> None:
+    """Takes samples in; then grows one dataset and measures at each size."""
     store = Store(database(url, statement_timeout_s=120), Transaction)
     await migrate(store.database, "relearn_datasets.migrations")
+    await intake.measure(store, folder)
     async with store.transaction() as tx:
         await tx.connection.execute(sa.text("create table bare (sha256 bytea, number int, label text)"))
         await tx.connection.execute(sa.text("create index on bare (number, sha256)"))
