@@ -35,45 +35,54 @@ class Requests:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def begin(self, request: Message) -> bytes | None:
+    async def begin(self, request: Message, *, content: bytes = b"") -> bytes | None:
         """The saved response of an earlier call with this request_id, or None: do it now, then `finish`.
 
         Two calls at once wait for each other: the second sees what the first saved, or does it when that one failed.
 
+        Args:
+            content: digest of what came with the request, where the request alone does not say it all: a stream.
+
         Raises:
             InvalidInput: INVALID_REQUEST_ID, or REQUEST_ID_REUSED.
         """
-        request_id, digest = _request_id(request), _digest(request)
-        claim = insert(requests).values(request_id=request_id, digest=digest).on_conflict_do_nothing()
+        id, digest = request_id(request), _digest(request, content)
+        claim = insert(requests).values(request_id=id, digest=digest).on_conflict_do_nothing()
         claimed = await self._connection.execute(claim.returning(requests.c.request_id))
         if claimed.first() is not None:
             return None
-        found = sa.select(requests.c.digest, requests.c.response).where(requests.c.request_id == request_id)
+        found = sa.select(requests.c.digest, requests.c.response).where(requests.c.request_id == id)
         saved = (await self._connection.execute(found.with_for_update())).one()
         if saved.digest != digest:
-            raise RequestIdReused(f"request_id {request_id} was used for another request", request_id=request_id)
+            raise RequestIdReused(f"request_id {id} was used for another request", request_id=id)
         return None if saved.response is None else bytes(saved.response)
 
     async def finish(self, request: Message, response: Message) -> None:
         """Saves the answer of a request that `begin` let pass."""
-        save = sa.update(requests).where(requests.c.request_id == _request_id(request))
+        save = sa.update(requests).where(requests.c.request_id == request_id(request))
         await self._connection.execute(save.values(response=response.SerializeToString()))
 
 
-def _request_id(request: Any) -> str:
+def request_id(request: Any) -> str:
+    """The request's id as it is kept.
+
+    Raises:
+        InvalidRequestId: it is no UUID.
+    """
     try:
         return str(UUID(request.request_id))
     except ValueError as error:
         raise InvalidRequestId(f"request_id must be a UUID, got {request.request_id!r}") from error
 
 
-def _digest(request: Message) -> bytes:
+def _digest(request: Message, content: bytes) -> bytes:
     """Over method (its request type is its own), caller and content; a stranger must not read another's answer."""
     caller = current_caller()
     parts = (
         request.DESCRIPTOR.full_name.encode(),
         (caller.subject if caller else "").encode(),
         request.SerializeToString(deterministic=True),
+        content,
     )
     return hashlib.sha256(b"\0".join(parts)).digest()
 

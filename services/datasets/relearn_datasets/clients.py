@@ -94,7 +94,9 @@ class ObjectStorage:
 
     def _put_blob(self, blob: tuple[bytes, bytes]) -> None:
         sha256, content = blob
-        self._create(blob_key(sha256), content)
+        key = blob_key(sha256)
+        if not self._create(key, content) and obstore.head(self._store, key)["size"] != len(content):
+            obstore.put(self._store, key, content, use_multipart=False)  # a power cut has left it short
 
     def _create(self, key: str, content: bytes) -> bool:
         try:

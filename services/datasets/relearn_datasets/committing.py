@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 from datetime import datetime
 
 from relearn_datasets import wire
 from relearn_datasets.domain.commits import CommitBuilder, Version
 from relearn_datasets.domain.labels import commit_reason
 from relearn_datasets.domain.samples import IMPORTED
-from relearn_datasets.domain.settling import Current, Wanted, settle
+from relearn_datasets.domain.settling import Current, Wanted, proposed_uses, settle
 from relearn_datasets.store import Transaction
 from relearn_datasets.wire import ProjectPolicy
 
@@ -24,19 +25,32 @@ async def write_changes(
     *,
     wanted: Sequence[Wanted],
     currents: Mapping[bytes, Current],
+    added: Set[bytes] = frozenset(),
 ) -> None:
-    """Adds changes to the version that is being made; head and samples are locked."""
+    """Adds changes to the version that is being made; head and samples are locked.
+
+    Args:
+        added: samples that this transaction has inserted, with their labels.
+    """
     if not wanted:
         return
-    groups = await tx.groups.lock(policy.project_id, [currents[want.sha256].group_key for want in wanted])
-    settled = settle(wanted, currents=currents, groups=groups, shares=policy.shares)
-    builder.take(settled.changes)
-    await tx.groups.decide(policy.project_id, settled.decided)
-    await tx.commits.add_changes(policy.project_id, builder.number, settled.changes)
-    await tx.samples.apply(policy.project_id, settled.changes)
+    proposed = proposed_uses(policy.project_id, wanted, currents=currents, shares=policy.shares)
+    uses = {key: use for key, use in (await tx.groups.decide(policy.project_id, proposed)).items() if use}
+    changes = settle(wanted, currents=currents, uses=uses)
+    builder.take(changes)
+    await tx.commits.add_changes(policy.project_id, builder.number, changes)
+    await tx.samples.apply(policy.project_id, [change for change in changes if change.sha256 not in added])
 
 
-async def commit_waiting_labels(tx: Transaction, policy: ProjectPolicy, *, now: datetime) -> Version | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelCommit:
+    """A commit of labels. `oldest_at` is when the one that waited longest had come."""
+
+    version: Version
+    oldest_at: datetime
+
+
+async def commit_waiting_labels(tx: Transaction, policy: ProjectPolicy, *, now: datetime) -> LabelCommit | None:
     """Makes a version of the labels that wait, when the policy says so.
 
     A paused project commits too: what people have answered is a fact, and a version starts nothing by itself there.
@@ -44,7 +58,7 @@ async def commit_waiting_labels(tx: Transaction, policy: ProjectPolicy, *, now: 
     head = await tx.commits.lock_head(policy.project_id)
     waiting = next(iter(await tx.labels.waiting(policy.project_id)), None)
     if waiting is None or (reason := commit_reason(waiting, policy.commit, now=now)) is None:
-        return None
+        return None  # another process was first
     sha256s = await tx.labels.waiting_samples(policy.project_id, limit=MOST_LABELS)
     currents = await tx.samples.lock(policy.project_id, sha256s)
     labels = await tx.labels.waiting_of(policy.project_id, sha256s)
@@ -60,4 +74,4 @@ async def commit_waiting_labels(tx: Transaction, policy: ProjectPolicy, *, now: 
     await tx.commits.add(version)
     causes = [label.event_id for label in labels[: wire.MOST_LABEL_IDS]]
     await tx.outbox.add(wire.version_committed(version, label_ids=label_ids), causes=causes)
-    return version
+    return LabelCommit(version=version, oldest_at=waiting.oldest_at)

@@ -9,44 +9,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Self
 
-from relearn.datasets.v1.datasets_service_pb2 import (
-    ImportHeader,
-    ImportSample,
-    ImportSamplesRequest,
-    ImportSamplesResponse,
-)
+from relearn.datasets.v1.datasets_service_pb2 import ImportHeader, ImportSamplesRequest, ImportSamplesResponse
 from relearn_datasets import metrics, wire
 from relearn_datasets.clients import Objects
 from relearn_datasets.committing import write_changes
-from relearn_datasets.content import inspect
 from relearn_datasets.domain.commits import CommitBuilder, Version
-from relearn_datasets.domain.errors import (
-    EmptyImport,
-    FirstMessage,
-    ImageRefused,
-    ImportIncomplete,
-    ImportInterrupted,
-    NotInLabelSet,
-)
-from relearn_datasets.domain.imports import ImportedSample, StreamDigest, check_name, label_conflict
+from relearn_datasets.domain.errors import EmptyImport, ImportIncomplete, ImportInterrupted
+from relearn_datasets.domain.imports import ImportedSample, StreamDigest, label_conflict
 from relearn_datasets.domain.labels import LabelSet, check_label
-from relearn_datasets.domain.samples import sample_id
-from relearn_datasets.domain.settling import imported
+from relearn_datasets.domain.samples import IMPORTED
+from relearn_datasets.domain.settling import imported, unlabeled
+from relearn_datasets.import_stream import Batch, batches, header_of, inspected
 from relearn_datasets.store import Transaction
 from relearn_datasets.store.samples import NewSample
 from relearn_datasets.wire import ProjectPolicy
 from relearn_runtime import NewId, Now, Store
-from relearn_runtime.errors import InvalidInput
+from relearn_runtime.faults import is_conflict
 
-_BATCH_SAMPLES = 256
-_BATCH_BYTES = 8 * 2**20
 _PAGE = 5000
+_MOST_CONFLICTS = 5
 
-Batch: TypeAlias = Sequence[tuple[int, ImportSample]]
 log = logging.getLogger(__name__)
 
 
@@ -57,7 +43,7 @@ class Staged:
     attempt_id: str
     header: ImportHeader
     received: int
-    digest: str
+    digest: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +55,35 @@ class Tally:
     relabeled: int = 0
 
 
+class _OneBehind:
+    """Lets one piece of work run behind the caller: the next waits for it, and leaving the block waits for the last."""
+
+    def __init__(self) -> None:
+        self._work: asyncio.Task[None] | None = None
+
+    async def start(self, work: Coroutine[object, object, None]) -> None:
+        """Starts work, once what was started before it has ended well."""
+        try:
+            await self._ended()
+        except BaseException:
+            work.close()
+            raise
+        self._work = asyncio.create_task(work)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: object, error: object, traceback: object) -> None:
+        if error is None:
+            await self._ended()
+        elif self._work is not None:  # nothing of it may run on behind the error
+            await asyncio.gather(self._work, return_exceptions=True)
+
+    async def _ended(self) -> None:
+        if self._work is not None:
+            await self._work
+
+
 class Importer:
     """Takes streams of samples in."""
 
@@ -78,7 +93,7 @@ class Importer:
     async def run(self, stream: AsyncIterable[ImportSamplesRequest]) -> ImportSamplesResponse:
         """Reads a whole stream and commits it."""
         messages = aiter(stream)
-        header = await _header(messages)
+        header = await header_of(messages)
         attempt_id = self._new_id()
         try:
             staged = await self._stage(attempt_id, header, messages)
@@ -101,26 +116,43 @@ class Importer:
             project = wire.policy(await tx.projects.require(header.project_id))
         digest = StreamDigest()
         received = 0
-        async for batch in _batches(messages):
-            samples = await asyncio.to_thread(_inspected, batch, project)
-            contents = {s.content.sha256: part.content for s, (_, part) in zip(samples, batch, strict=True)}
-            await self._objects.put_blobs(contents)
-            async with self._store.transaction() as tx:
-                await tx.staging.add(attempt_id, samples, now=self._now())
-            for sample in samples:
-                digest.take(sample)
-            received += len(samples)
+        async with _OneBehind() as behind:
+            async for batch in batches(messages):
+                samples = await asyncio.to_thread(inspected, batch, project)
+                await behind.start(self._keep(attempt_id, batch, samples))
+                for sample in samples:
+                    digest.take(sample)
+                received += len(samples)
         if received == 0:
             raise EmptyImport("the stream has no samples")
         if header.HasField("samples") and header.samples != received:
-            raise ImportIncomplete(f"the stream ended after {received} of {header.samples} samples")
-        return Staged(attempt_id=attempt_id, header=header, received=received, digest=digest.hex())
+            raise ImportIncomplete(f"the stream had {received} samples, {header.samples} were announced")
+        return Staged(attempt_id=attempt_id, header=header, received=received, digest=digest.digest())
+
+    async def _keep(self, attempt_id: str, batch: Batch, samples: Sequence[ImportedSample]) -> None:
+        contents = {s.content.sha256: part.content for s, (_, part) in zip(samples, batch, strict=True)}
+        await self._objects.put_blobs(contents)
+        async with self._store.transaction() as tx:
+            await tx.staging.add(attempt_id, samples, now=self._now())
 
     async def _commit(self, staged: Staged) -> ImportSamplesResponse:
-        call = _fingerprint(staged)
+        """Commits, and once more when PostgreSQL has given it up.
+
+        Rows are locked page by page, so a put may hold a sample of a later page while it waits for a group of this one.
+        """
+        for _ in range(_MOST_CONFLICTS):
+            try:
+                return await self._commit_once(staged)
+            except Exception as error:
+                if not is_conflict(error):
+                    raise
+        return await self._commit_once(staged)
+
+    async def _commit_once(self, staged: Staged) -> ImportSamplesResponse:
+        header = staged.header
         with metrics.COMMIT_DURATION.labels("import").time():
             async with self._store.transaction() as tx:
-                if (saved := await tx.requests.begin(call)) is not None:
+                if (saved := await tx.requests.begin(header, content=staged.digest)) is not None:
                     return ImportSamplesResponse.FromString(saved)
                 tally, version = await self._take_in(tx, staged)
                 response = ImportSamplesResponse(
@@ -130,7 +162,7 @@ class Importer:
                     relabeled=tally.relabeled,
                     dataset_version=wire.dataset_version(version) if version else None,
                 )
-                await tx.requests.finish(call, response)
+                await tx.requests.finish(header, response)
         metrics.IMPORTED.labels("added").inc(tally.added)
         metrics.IMPORTED.labels("known").inc(staged.received - tally.added)
         if version:
@@ -142,17 +174,16 @@ class Importer:
         project = wire.policy(await tx.projects.require(staged.header.project_id))
         head = await tx.commits.lock_head(project.project_id)
         await _check_whole(tx, staged, project.label_set)
-        builder, tally, now = CommitBuilder(head), Tally(), self._now()
+        builder, added, now = CommitBuilder(head), 0, self._now()
         origin = f"import:{staged.header.origin}"
         after = b""
         while page := await tx.staging.page(staged.attempt_id, after=after, limit=_PAGE):
-            new = [NewSample(content=s.content, group_key=s.group_key, imported_label=s.label) for s in page]
-            await tx.groups.add(project.project_id, [sample.group_key for sample in new])
-            added = await tx.samples.add(project.project_id, new, origin=origin, now=now)
-            tally = replace(tally, added=tally.added + len(added))
-            await _label(tx, project, builder, page=page, added=added)
+            new = [_new(sample) for sample in page]
+            inserted = await tx.samples.add(project.project_id, new, origin=origin, now=now)
+            await _label(tx, project, builder, page=page, added=inserted)
+            added += len(inserted)
             after = page[-1].content.sha256
-        tally = replace(tally, relabeled=builder.relabeled, labeled=builder.changes - builder.relabeled)
+        tally = Tally(added=added, relabeled=builder.relabeled, labeled=builder.changes - builder.relabeled)
         if not builder.changes:
             return tally, None
         version = builder.version(
@@ -174,16 +205,31 @@ async def _label(
     page: Sequence[ImportedSample],
     added: set[bytes],
 ) -> None:
-    """Labels one page of samples, as far as the import brings anything new."""
+    """Labels one page of samples, as far as the import brings anything new.
+
+    Args:
+        added: samples of the page that were inserted, with their labels; only of the others any row changes.
+    """
     labels = {sample.content.sha256: sample.label for sample in page if sample.label is not None}
-    currents = await tx.samples.lock(project.project_id, labels)
-    # a new sample was inserted with its imported label, hence not to be compared with it
-    fresh = {sha256: replace(currents[sha256], imported_label=None) for sha256 in labels.keys() & added}
-    compared = {**currents, **fresh}
-    wanted = [want for sha256, label in labels.items() if (want := imported(label, compared[sha256]))]
-    news = {sha256: label for sha256, label in labels.items() if label != currents[sha256].imported_label}
-    await tx.samples.set_imported_labels(project.project_id, news)
-    await write_changes(tx, project, builder, wanted=wanted, currents=currents)
+    known = {sha256: label for sha256, label in labels.items() if sha256 not in added}
+    reimported = await tx.samples.lock_reimported(project.project_id, known)
+    new = {s.content.sha256: unlabeled(s.content.sha256, s.group_key) for s in page if s.content.sha256 in added}
+    currents = {**reimported, **new}
+    wanted = [want for sha256, current in currents.items() if (want := imported(labels.get(sha256), current))]
+    await tx.samples.set_imported_labels(project.project_id, {sha256: labels[sha256] for sha256 in reimported})
+    await tx.groups.decide(
+        project.project_id, {current.group_key: None for sha256, current in new.items() if sha256 not in labels}
+    )
+    await write_changes(tx, project, builder, wanted=wanted, currents=currents, added=added)
+
+
+def _new(sample: ImportedSample) -> NewSample:
+    return NewSample(
+        content=sample.content,
+        group_key=sample.group_key,
+        label=sample.label,
+        draw=IMPORTED if sample.label is not None else None,
+    )
 
 
 async def _check_whole(tx: Transaction, staged: Staged, label_set: LabelSet) -> None:
@@ -194,57 +240,3 @@ async def _check_whole(tx: Transaction, staged: Staged, label_set: LabelSet) -> 
         raise label_conflict(staged.header.project_id, contradiction)
     for label in sorted(await tx.staging.labels(staged.attempt_id)):
         check_label(label, label_set)  # again: the project may have changed while the stream ran
-
-
-async def _header(messages: AsyncIterator[ImportSamplesRequest]) -> ImportHeader:
-    first = await anext(messages, None)
-    if first is None or first.WhichOneof("part") != "header":
-        raise FirstMessage("the first message of an import must be its header")
-    if not first.header.origin.strip():
-        raise InvalidInput("origin is required: where the samples come from, a folder's name")
-    check_name(first.header.origin, what="origin")
-    return first.header
-
-
-async def _batches(messages: AsyncIterator[ImportSamplesRequest]) -> AsyncIterator[Batch]:
-    """The samples of a stream with their places, in batches bounded by number and by bytes."""
-    batch: list[tuple[int, ImportSample]] = []
-    place = size_bytes = 0
-    async for message in messages:
-        if message.WhichOneof("part") != "sample":
-            raise FirstMessage(f"message {place + 2} of the stream is no sample; a stream has one header, at its start")
-        place += 1
-        size_bytes += len(message.sample.content)
-        batch.append((place, message.sample))
-        if len(batch) >= _BATCH_SAMPLES or size_bytes >= _BATCH_BYTES:
-            yield batch
-            batch, size_bytes = [], 0
-    if batch:
-        yield batch
-
-
-def _inspected(batch: Batch, project: ProjectPolicy) -> list[ImportedSample]:
-    """The samples of a batch, looked at; runs in a thread, for decoding takes time."""
-    return [_placed(place, part, project) for place, part in batch]
-
-
-def _placed(place: int, part: ImportSample, project: ProjectPolicy) -> ImportedSample:
-    try:
-        content = inspect(part.content)
-        if part.label:
-            check_label(part.label, project.label_set)
-        group_key = check_name(part.group_key, what="group_key")
-    except (ImageRefused, NotInLabelSet, InvalidInput) as error:
-        raise type(error)(
-            f"sample {place} of the stream: {error.message}", **error.metadata, place=str(place)
-        ) from error
-    own = sample_id(project.project_id, content.sha256)
-    return ImportedSample(place=place, content=content, label=part.label or None, group_key=group_key or own)
-
-
-def _fingerprint(staged: Staged) -> ImportHeader:
-    """What `requests` remembers a call by: its header, and the digest of all that followed it."""
-    call = ImportHeader()
-    call.CopyFrom(staged.header)
-    call.origin = f"{staged.header.origin}\n{staged.digest}"
-    return call

@@ -13,6 +13,7 @@ from relearn_datasets.domain.labels import commit_reason
 from relearn_datasets.domain.packs import Pack, PackedSample
 from relearn_datasets.packing import PAGE, write_pack
 from relearn_datasets.store import Transaction
+from relearn_datasets.wire import ProjectPolicy
 from relearn_runtime import NewId, Now, Store
 
 _LEASE = timedelta(seconds=60)
@@ -32,25 +33,22 @@ async def commit_due_labels(store: Store[Transaction], *, now: Now) -> None:
         if commit_reason(waiting, policy.commit, now=now()) is None:
             continue
         try:
-            await _commit(store, policy.project_id, now=now)
+            await _commit(store, policy, now=now)
         except Exception as error:
             failures.append(error)
     if failures:
         raise failures[0] if len(failures) == 1 else ExceptionGroup("commits failed", failures)
 
 
-async def _commit(store: Store[Transaction], project_id: str, *, now: Now) -> None:
-    oldest_at = None
+async def _commit(store: Store[Transaction], policy: ProjectPolicy, *, now: Now) -> None:
     with metrics.COMMIT_DURATION.labels("labels").time():
         async with store.transaction() as tx:
-            policy = wire.policy(await tx.projects.get(project_id))
-            oldest_at = next((found.oldest_at for found in await tx.labels.waiting(project_id)), None)
-            version = await commit_waiting_labels(tx, policy, now=now())
-    if version is None:
+            commit = await commit_waiting_labels(tx, policy, now=now())
+    if commit is None:
         return
+    version = commit.version
     metrics.COMMITS.labels("labels").inc()
-    if oldest_at:
-        metrics.LABEL_WAIT.observe((version.created_at - oldest_at).total_seconds())
+    metrics.LABEL_WAIT.observe((version.created_at - commit.oldest_at).total_seconds())
     log.info("labels committed", extra={"dataset_version_id": version.dataset_version_id, "why": version.message})
 
 

@@ -11,7 +11,7 @@ COMMIT_DURATION = Histogram(
     "relearn_datasets_commit_duration_seconds", "Transaction that makes a version", ["cause"], buckets=_SECONDS
 )
 LABEL_WAIT = Histogram(
-    "relearn_datasets_label_wait_seconds", "From a label's arrival to the version it is in", buckets=_SECONDS
+    "relearn_datasets_label_wait_seconds", "From the arrival of a commit's oldest label to the commit", buckets=_SECONDS
 )
 IMPORTED = Counter("relearn_datasets_imported_samples_total", "Samples received by imports", ["outcome"])
 PACK_DURATION = Histogram("relearn_datasets_pack_duration_seconds", "Making one pack", buckets=_SECONDS)

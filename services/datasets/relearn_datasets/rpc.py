@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import grpc.aio
@@ -13,31 +11,15 @@ from relearn.datasets.v1 import datasets_service_pb2 as pb
 from relearn.datasets.v1.datasets_service_pb2_grpc import DatasetsServiceServicer
 from relearn_datasets import wire
 from relearn_datasets.clients import Objects
-from relearn_datasets.content import inspect
 from relearn_datasets.diffing import diff_page
 from relearn_datasets.domain.diffs import between
-from relearn_datasets.domain.imports import check_name
-from relearn_datasets.domain.samples import Content, Draw, Sample, parse_sample_id, parse_version_id, sample_id
-from relearn_datasets.domain.settling import draw_after_flag
-from relearn_datasets.domain.uses import use_of
+from relearn_datasets.domain.samples import parse_sample_id, parse_version_id
 from relearn_datasets.importing import Importer
+from relearn_datasets.putting import parse, put_sample
 from relearn_datasets.store import Transaction
-from relearn_datasets.store.samples import NewSample
-from relearn_datasets.wire import ProjectPolicy
 from relearn_runtime import NewId, Now, Store, caller, paging
-from relearn_runtime.errors import InvalidInput
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Put:
-    """A sample to be put, its request parsed."""
-
-    content: Content
-    group_key: str
-    draw: Draw | None
-    origin: str
 
 
 class DatasetsRpc(DatasetsServiceServicer):
@@ -53,28 +35,16 @@ class DatasetsRpc(DatasetsServiceServicer):
         return await self._importer.run(request_iterator)
 
     async def PutSample(self, request: pb.PutSampleRequest, context: Context) -> pb.PutSampleResponse:
-        async with self._store.transaction() as tx:
-            project = wire.policy(await tx.projects.require(request.project_id))
-        put = await _put(request)
+        put = await parse(request)
         await self._objects.put_blobs({put.content.sha256: request.content})  # before the row that names it
         async with self._store.transaction() as tx:
+            project = wire.policy(await tx.projects.require(request.project_id))
             if (saved := await tx.requests.begin(request)) is not None:
                 return pb.PutSampleResponse.FromString(saved)
-            sample, added = await self._put(tx, project, put)
+            sample, added = await put_sample(tx, project, put, now=self._now())
             response = pb.PutSampleResponse(sample=wire.sample(sample), added=added)
             await tx.requests.finish(request, response)
         return response
-
-    async def _put(self, tx: Transaction, project: ProjectPolicy, put: Put) -> tuple[Sample, bool]:
-        project_id, sha256 = project.project_id, put.content.sha256
-        added = False
-        if await tx.samples.find(project_id, sha256) is None:
-            await tx.groups.add(project_id, [put.group_key])
-            new = NewSample(content=put.content, group_key=put.group_key)
-            added = bool(await tx.samples.add(project_id, [new], origin=put.origin, now=self._now()))
-        if put.draw is not None:
-            await _flag(tx, project, sha256, put.draw)
-        return await tx.samples.get(project_id, sha256), added
 
     async def GetSample(self, request: pb.GetSampleRequest, context: Context) -> pb.GetSampleResponse:
         project_id, sha256 = parse_sample_id(request.sample_id)
@@ -119,27 +89,3 @@ class DatasetsRpc(DatasetsServiceServicer):
             index_sha256=pack.index_sha256 or "",
             samples=pack.samples,
         )
-
-
-async def _put(request: pb.PutSampleRequest) -> Put:
-    if not request.origin.strip():
-        raise InvalidInput("origin is required: where the sample came from, such as prediction:<id>")
-    content = await asyncio.to_thread(inspect, request.content)
-    return Put(
-        content=content,
-        group_key=check_name(request.group_key, what="group_key") or sample_id(request.project_id, content.sha256),
-        draw=wire.put_draw(request),
-        origin=check_name(request.origin, what="origin"),
-    )
-
-
-async def _flag(tx: Transaction, project: ProjectPolicy, sha256: bytes, flagged: Draw) -> None:
-    """Notes why a sample's label is wanted and, with the group's first member, what the group is for."""
-    current = (await tx.samples.lock(project.project_id, [sha256]))[sha256]
-    draw = draw_after_flag(current, flagged)
-    if current.draw is None:
-        await tx.samples.set_draw(project.project_id, sha256, draw)
-    group = (await tx.groups.lock(project.project_id, [current.group_key]))[current.group_key]
-    if group.use is None:
-        use = use_of(draw, bucket=group.bucket, shares=project.shares)
-        await tx.groups.decide(project.project_id, {group.group_key: use})

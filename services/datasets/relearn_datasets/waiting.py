@@ -24,7 +24,7 @@ async def waiting_for(project_id: str, *, store: Store[Transaction], now: Now) -
 
 
 def _commit(waiting: WaitingLabels | None, policy: CommitPolicy, *, now: datetime) -> Waiting:
-    if waiting is None or waiting.oldest_at is None:
+    if waiting is None:
         return Waiting(stage=STAGE, waits_for=f"accepted labels: 0 of {policy.labels} wait for a commit", progress=0.0)
     age_s, after_s = max(0.0, (now - waiting.oldest_at).total_seconds()), policy.after.total_seconds()
     told = (

@@ -114,7 +114,6 @@ def accepted_label(event: Event[LabelAccepted], *, received_at: datetime) -> Acc
         project_id=project_id,
         sha256=sha256,
         label=label.regions[0].label,
-        label_task_id=event.message.label_task_id,
         label_set_version=label.label_set_version,
         revision=event.message.revision,
         draw=next((found for found in draws if found), None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from relearn_runtime.errors import InvalidInput
 
 MAX_NAME = 500
 """Longest group key or origin, in characters."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +52,9 @@ class StreamDigest:
         for part in (sample.content.sha256, (sample.label or "").encode(), sample.group_key.encode()):
             self._digest.update(len(part).to_bytes(4, "big") + part)
 
-    def hex(self) -> str:
-        """The digest so far."""
-        return self._digest.hexdigest()
+    def digest(self) -> bytes:
+        """32 bytes: the digest so far."""
+        return self._digest.digest()
 
 
 def label_conflict(project_id: str, found: Contradiction) -> LabelConflict:
@@ -74,6 +76,6 @@ def check_name(value: str, *, what: str) -> str:
     """
     if len(value) > MAX_NAME:
         raise InvalidInput(f"{what} has {len(value)} characters, at most {MAX_NAME} are kept")
-    if not value.isprintable():
+    if _CONTROL.search(value):
         raise InvalidInput(f"{what} has control characters: {value[:100]!r}")
     return value

@@ -36,7 +36,6 @@ class AcceptedLabel:
     project_id: str
     sha256: bytes
     label: str
-    label_task_id: str
     label_set_version: int
     revision: int
     draw: Draw | None
@@ -68,11 +67,11 @@ class CommitPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingLabels:
-    """Labels of one project that are in no version yet. `oldest_at` is None when there are none."""
+    """Labels of one project that are in no version yet, at least one."""
 
     project_id: str
     labels: int
-    oldest_at: datetime | None
+    oldest_at: datetime
 
 
 def check_label(label: str, label_set: LabelSet, *, label_set_version: int | None = None) -> None:
@@ -105,8 +104,6 @@ def receive(known: Sequence[AcceptedLabel], incoming: AcceptedLabel) -> list[Acc
 
 def commit_reason(waiting: WaitingLabels, policy: CommitPolicy, *, now: datetime) -> str | None:
     """Why the labels that wait must be committed now, in one line; None when they may wait on."""
-    if waiting.oldest_at is None:
-        return None
     if waiting.labels >= policy.labels:
         return f"{_labels(waiting.labels)} waited, {policy.labels} are enough"
     if now - waiting.oldest_at >= policy.after:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from relearn_datasets.domain.commits import Change
 from relearn_datasets.domain.samples import IMPORTED, Draw, Use
-from relearn_datasets.domain.uses import Shares, use_of
+from relearn_datasets.domain.uses import Shares, bucket, use_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,15 +28,6 @@ class Current:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """Samples that share a use; None until the first of them is flagged or labeled."""
-
-    group_key: str
-    bucket: int
-    use: Use | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """A label that a sample shall have.
 
@@ -51,44 +42,48 @@ class Wanted:
     draw: Draw
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
-    """Changes in order of SHA-256, and the uses that were decided on the way, by group key."""
-
-    changes: Sequence[Change]
-    decided: Mapping[str, Use]
-
-
-def settle(
-    wanted: Sequence[Wanted], *, currents: Mapping[bytes, Current], groups: Mapping[str, Group], shares: Shares
-) -> Settled:
-    """The changes that make samples have the labels wanted.
-
-    Args:
-        wanted: at most one a sample; of two in one group without a use the lower SHA-256 is the first member.
-    """
-    decided: dict[str, Use] = {}
-    changes = []
+def proposed_uses(
+    project_id: str, wanted: Iterable[Wanted], *, currents: Mapping[bytes, Current], shares: Shares
+) -> Mapping[str, Use]:
+    """By group key, what each group becomes if it has no use yet; of two first members the lower SHA-256 counts."""
+    proposed: dict[str, Use] = {}
     for want in sorted(wanted, key=lambda want: want.sha256):
         current = currents[want.sha256]
-        group = groups[current.group_key]
-        draw = current.draw or want.draw
-        use = group.use or decided.get(group.group_key)
-        if use is None:
-            use = decided[group.group_key] = use_of(draw, bucket=group.bucket, shares=shares)
-        changes.append(
-            Change(
-                sha256=want.sha256,
-                old_label=current.label,
-                old_label_id=current.label_id,
-                new_label=want.label,
-                new_label_id=want.label_id,
-                use=use,
-                draw=draw,
-                group_key=current.group_key,
-            )
-        )
-    return Settled(changes=changes, decided=decided)
+        if current.group_key not in proposed:
+            of = bucket(project_id, current.group_key)
+            proposed[current.group_key] = use_of(current.draw or want.draw, bucket=of, shares=shares)
+    return proposed
+
+
+def settle(wanted: Iterable[Wanted], *, currents: Mapping[bytes, Current], uses: Mapping[str, Use]) -> Sequence[Change]:
+    """The changes that make samples have the labels wanted, in order of SHA-256.
+
+    Args:
+        wanted: at most one a sample.
+        uses: of every group named, by its key.
+    """
+    return [
+        _change(want, currents[want.sha256], uses[currents[want.sha256].group_key])
+        for want in sorted(wanted, key=lambda want: want.sha256)
+    ]
+
+
+def _change(want: Wanted, current: Current, use: Use) -> Change:
+    return Change(
+        sha256=want.sha256,
+        old_label=current.label,
+        old_label_id=current.label_id,
+        new_label=want.label,
+        new_label_id=want.label_id,
+        use=use,
+        draw=current.draw or want.draw,
+        group_key=current.group_key,
+    )
+
+
+def unlabeled(sha256: bytes, group_key: str) -> Current:
+    """A sample as it is right before its first label."""
+    return Current(sha256=sha256, group_key=group_key, label=None, label_id=None, imported_label=None, draw=None)
 
 
 def imported(label: str | None, current: Current) -> Wanted | None:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from relearn_datasets.domain.commits import Change
 from relearn_datasets.domain.errors import UnknownSample
 from relearn_datasets.domain.samples import Content, Draw, Sample, Stream, Use, sample_id
-from relearn_datasets.domain.settling import Current, Group
+from relearn_datasets.domain.settling import Current
 from relearn_datasets.domain.uses import bucket
 from relearn_datasets.store.bulk import arrays
 from relearn_datasets.store.tables import groups, samples
@@ -21,11 +21,17 @@ from relearn_datasets.store.tables import groups, samples
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSample:
-    """A sample that may be new. `imported_label` is what its import says, None elsewhere."""
+    """A sample that may be new.
+
+    Attributes:
+        label: what its import says, None elsewhere; if the sample is new, this is its label.
+        draw: why its label is wanted, None while nobody asks and no label is there.
+    """
 
     content: Content
     group_key: str
-    imported_label: str | None = None
+    label: str | None
+    draw: Draw | None
 
 
 class Groups:
@@ -34,44 +40,41 @@ class Groups:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def add(self, project_id: str, keys: Iterable[str]) -> None:
-        """Adds the groups that are not there yet."""
-        wanted = sorted(set(keys))
+    async def decide(self, project_id: str, proposed: Mapping[str, Use | None]) -> Mapping[str, Use | None]:
+        """What each group is for: what it was, else what is proposed; groups that are not there yet are added."""
+        if not proposed:
+            return {}
         statement = arrays(
-            """insert into groups (project_id, group_key, bucket)
-               select :project_id, key, bucket from unnest(:keys, :buckets) as new (key, bucket)
-               on conflict do nothing""",
+            """insert into groups (project_id, group_key, bucket, use)
+               select :project_id, new.* from unnest(:keys, :buckets, :uses) as new
+               on conflict (project_id, group_key) do update set use = excluded.use
+                 where groups.use is null and excluded.use is not null
+               returning group_key, use""",
             keys=sa.Text,
             buckets=sa.SmallInteger,
-        )
-        values = {"project_id": project_id, "keys": wanted, "buckets": [bucket(project_id, key) for key in wanted]}
-        await self._connection.execute(statement, values)
-
-    async def lock(self, project_id: str, keys: Iterable[str]) -> Mapping[str, Group]:
-        """Groups by key, locked. (Not `for update`: a sample that is inserted holds a share of its group's key.)"""
-        statement = arrays(
-            """select group_key, bucket, use from groups
-               where project_id = :project_id and group_key = any(:keys) order by group_key for no key update""",
-            keys=sa.Text,
-        )
-        rows = await self._connection.execute(statement, {"project_id": project_id, "keys": sorted(set(keys))})
-        return {
-            row.group_key: Group(group_key=row.group_key, bucket=row.bucket, use=Use(row.use) if row.use else None)
-            for row in rows
-        }
-
-    async def decide(self, project_id: str, uses: Mapping[str, Use]) -> None:
-        """Writes the uses of locked groups that had none."""
-        if not uses:
-            return
-        statement = arrays(
-            """update groups set use = new.use from unnest(:keys, :uses) as new (key, use)
-               where project_id = :project_id and group_key = new.key and groups.use is null""",
-            keys=sa.Text,
             uses=sa.Text,
         )
-        values = {"project_id": project_id, "keys": list(uses), "uses": [use.value for use in uses.values()]}
-        await self._connection.execute(statement, values)
+        keys = sorted(proposed)
+        values = {
+            "project_id": project_id,
+            "keys": keys,
+            "buckets": [bucket(project_id, key) for key in keys],
+            "uses": [use.value if use else None for use in map(proposed.get, keys)],
+        }
+        decided = _uses(await self._connection.execute(statement, values))
+        if before := [key for key in keys if key not in decided]:
+            decided |= await self._of(project_id, before)
+        return decided
+
+    async def _of(self, project_id: str, keys: Sequence[str]) -> dict[str, Use | None]:
+        statement = arrays(
+            "select group_key, use from groups where project_id = :project_id and group_key = any(:keys)", keys=sa.Text
+        )
+        return _uses(await self._connection.execute(statement, {"project_id": project_id, "keys": list(keys)}))
+
+
+def _uses(rows: Iterable[Any]) -> dict[str, Use | None]:
+    return {row.group_key: Use(row.use) if row.use else None for row in rows}
 
 
 class Samples:
@@ -83,16 +86,19 @@ class Samples:
     async def add(self, project_id: str, new: Sequence[NewSample], *, origin: str, now: datetime) -> set[bytes]:
         """Adds the samples that are not there yet, in the order given; returns the SHA-256 of those."""
         statement = arrays(
-            """insert into samples
-                 (project_id, sha256, size_bytes, media_type, group_key, imported_label, origin, created_at)
+            """insert into samples (project_id, sha256, size_bytes, media_type, group_key, label, imported_label,
+                 stream, probability, origin, created_at)
                select :project_id, new.*, :origin, :now
-               from unnest(:sha256s, :sizes, :media_types, :group_keys, :labels) as new
+               from unnest(:sha256s, :sizes, :media_types, :group_keys, :labels, :labels, :streams, :probabilities)
+                 as new
                on conflict do nothing returning sha256""",
             sha256s=sa.LargeBinary,
             sizes=sa.BigInteger,
             media_types=sa.Text,
             group_keys=sa.Text,
             labels=sa.Text,
+            streams=sa.Text,
+            probabilities=sa.Double,
         ).bindparams(sa.bindparam("now", type_=sa.DateTime(timezone=True)))
         values = {
             "project_id": project_id,
@@ -102,7 +108,9 @@ class Samples:
             "sizes": [sample.content.size_bytes for sample in new],
             "media_types": [sample.content.media_type for sample in new],
             "group_keys": [sample.group_key for sample in new],
-            "labels": [sample.imported_label for sample in new],
+            "labels": [sample.label for sample in new],
+            "streams": [sample.draw.stream.value if sample.draw else None for sample in new],
+            "probabilities": [sample.draw.probability if sample.draw else None for sample in new],
         }
         return {bytes(row.sha256) for row in await self._connection.execute(statement, values)}
 
@@ -124,13 +132,6 @@ class Samples:
             raise UnknownSample(f"there is no sample {name}", sample_id=name)
         return _sample(row)
 
-    async def find(self, project_id: str, sha256: bytes) -> Sample | None:
-        """One sample, None when it is not there."""
-        try:
-            return await self.get(project_id, sha256)
-        except UnknownSample:
-            return None
-
     async def lock(self, project_id: str, sha256s: Iterable[bytes]) -> Mapping[bytes, Current]:
         """Samples by SHA-256, locked: whoever holds a sample's row holds its labels too."""
         statement = arrays(
@@ -140,6 +141,25 @@ class Samples:
         )
         rows = await self._connection.execute(statement, {"project_id": project_id, "sha256s": sorted(sha256s)})
         return {bytes(row.sha256): _current(row) for row in rows}
+
+    async def lock_reimported(self, project_id: str, labels: Mapping[bytes, str]) -> Mapping[bytes, Current]:
+        """Of the samples named those that the import before this one labeled otherwise or not at all, locked.
+
+        Args:
+            labels: what this import says, by SHA-256; the head is locked, so no other import says anything meanwhile.
+        """
+        if not labels:
+            return {}
+        statement = arrays(
+            """select sha256, group_key, samples.label, label_id, imported_label, stream, probability
+               from unnest(:sha256s, :labels) as new (sha256, label) join samples using (sha256)
+               where project_id = :project_id and imported_label is distinct from new.label
+               order by sha256 for no key update of samples""",
+            sha256s=sa.LargeBinary,
+            labels=sa.Text,
+        )
+        values = {"project_id": project_id, "sha256s": list(labels), "labels": list(labels.values())}
+        return {bytes(row.sha256): _current(row) for row in await self._connection.execute(statement, values)}
 
     async def set_draw(self, project_id: str, sha256: bytes, draw: Draw) -> None:
         """Writes why a locked sample's label is wanted."""
@@ -161,6 +181,8 @@ class Samples:
 
     async def apply(self, project_id: str, changes: Sequence[Change]) -> None:
         """Makes locked samples be what the changes say."""
+        if not changes:
+            return
         statement = arrays(
             """update samples set label = new.label, label_id = new.label_id,
                  stream = coalesce(samples.stream, new.stream),

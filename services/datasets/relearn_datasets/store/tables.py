@@ -87,7 +87,6 @@ labels = sa.Table(
     sa.Column("project_id", sa.Text, nullable=False),
     sa.Column("sha256", sa.LargeBinary, nullable=False),
     sa.Column("label", sa.Text, nullable=False),
-    sa.Column("label_task_id", sa.Text, nullable=False),
     sa.Column("label_set_version", sa.Integer, nullable=False),
     sa.Column("revision", sa.BigInteger, nullable=False),
     sa.Column("stream", sa.Text),

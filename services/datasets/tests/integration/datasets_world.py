@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 from google.rpc import error_details_pb2, status_pb2
+from PIL import Image
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from relearn.datasets.v1 import datasets_service_pb2 as pb
@@ -29,8 +31,9 @@ from relearn.registry.v1 import events_pb2 as registry_events_pb2
 from relearn.registry.v1 import project_pb2
 from relearn_datasets.app import build
 from relearn_datasets.config import Config
+from relearn_datasets.store import Transaction
 from relearn_media import encode_png
-from relearn_runtime import channel, new_id, utc_now
+from relearn_runtime import Store, channel, database, new_id, utc_now
 from relearn_runtime.testing import collect, eventually, publish
 
 CLASSES = ("shirt", "boot", "bag")
@@ -42,6 +45,13 @@ def png(number: int) -> bytes:
     """A picture of its own for each number."""
     pixels = np.random.default_rng(number).integers(0, 256, size=(8, 8, 1), dtype=np.uint8)
     return encode_png(pixels)
+
+
+def animated_png() -> bytes:
+    first, second = (Image.new("L", (8, 8), value) for value in (0, 255))
+    buffer = io.BytesIO()
+    first.save(buffer, "PNG", save_all=True, append_images=[second])
+    return buffer.getvalue()
 
 
 def id_of(content: bytes, name: str = "clothes") -> str:
@@ -206,6 +216,10 @@ class World:
 
     def blobs(self) -> set[str]:
         return {path.name for path in self.objects.glob("blobs/*/*")}
+
+    def store(self) -> Store[Transaction]:
+        """The service's database as its own code sees it; close `store.database`."""
+        return Store(database(self.database_url), Transaction)
 
     async def close(self) -> None:
         for one in self.channels.values():

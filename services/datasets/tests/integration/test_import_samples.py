@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
+from datetime import timedelta
+from hashlib import sha256
 
 import grpc
 import pytest
-from datasets_world import accepted, header, id_of, labeled, part, png, project, refused
+import sqlalchemy as sa
+from datasets_world import accepted, animated_png, header, id_of, labeled, part, png, project, refused
 
+from relearn.datasets.v1.datasets_service_pb2_grpc import DatasetsServiceStub
 from relearn.datasets.v1.events_pb2 import VersionCommitted
-from relearn_runtime import new_id
+from relearn_datasets import importing, jobs
+from relearn_runtime import new_id, utc_now
 from relearn_runtime.testing import eventually, publish
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
@@ -47,15 +51,13 @@ async def test_one_event_tells_of_the_version_and_its_import(clothes):
     assert (event.message.import_id, event.message.project_revision) == (request_id, 1)
 
 
-async def test_four_thousand_pictures_are_imported_in_seconds(clothes):
-    pictures = [part(png(number), "shirt") for number in range(4000)]
-    started = time.monotonic()
+async def test_an_import_of_many_batches_and_pages_is_one_version(clothes):
+    pictures = [part(png(number), "shirt") for number in range(6000)]
 
-    response = await clothes.import_(header(), *pictures)
+    response = await clothes.import_(header(samples=6000), *pictures)
 
-    print(f"4000 samples in {time.monotonic() - started:.2f} s")
-    assert response.added == response.labeled == response.dataset_version.counts.imported == 4000
-    assert 0.2 < response.dataset_version.counts.validation / 4000 < 0.3
+    assert response.added == response.labeled == response.dataset_version.counts.imported == 6000
+    assert 0.2 < response.dataset_version.counts.validation / 6000 < 0.3
 
 
 async def test_the_same_import_again_changes_nothing(clothes):
@@ -142,6 +144,7 @@ async def test_one_bad_sample_refuses_the_stream_and_its_place_is_named(clothes)
     bad = [
         ("IMAGE_UNDECODABLE", part(png(1)[:60], "bag")),
         ("IMAGE_UNDECODABLE", part(b"\x89PNG\r\n\x1a\n", "bag")),
+        ("IMAGE_ANIMATED", part(animated_png(), "bag")),
         ("IMAGE_FORMAT_UNSUPPORTED", part(b"GIF89a", "bag")),
         ("IMAGE_FORMAT_UNSUPPORTED", part(b"", "bag")),
         ("IMAGE_TOO_LARGE", part(png(1) + b"\0" * 2**24, "bag")),
@@ -166,6 +169,7 @@ async def test_a_stream_of_the_wrong_shape_is_refused(clothes):
         ("INVALID_INPUT", [header(origin=" "), part(png(1), "bag")]),
         ("INVALID_REQUEST_ID", [header(request_id="once"), part(png(1), "bag")]),
         ("IMPORT_INCOMPLETE", [header(samples=2), part(png(1), "bag")]),
+        ("IMPORT_INCOMPLETE", [header(samples=1), part(png(1), "bag"), part(png(2), "bag")]),
     ]
 
     for reason, messages in wrong:
@@ -173,6 +177,75 @@ async def test_a_stream_of_the_wrong_shape_is_refused(clothes):
             await clothes.import_(*messages)
 
     assert await nothing_is_visible(clothes)
+
+
+async def test_a_bad_request_id_is_refused_before_any_sample_is_read(clothes):
+    async def endless():
+        yield header(request_id="once")
+        await asyncio.sleep(3600)
+
+    async with refused(INVALID, "INVALID_REQUEST_ID"):
+        await asyncio.wait_for(clothes.stub().ImportSamples(endless()), 15)
+
+
+async def test_an_import_whose_staged_rows_are_lost_says_so_and_can_be_repeated(clothes):
+    async def interrupted():
+        yield header()
+        for message in labeled(range(1000)):  # one batch
+            yield message
+        await eventually(lambda: staged(clothes), deadline_s=20)
+        await clothes.sql("truncate staged_samples")  # as an unlogged table is when PostgreSQL has crashed
+        for message in labeled(range(1000, 1010)):
+            yield message
+
+    authorization = [("authorization", f"Bearer {clothes.tokens.of('engineer')}")]
+    # without retries: our own channel would repeat the call and hide the refusal
+    async with (
+        grpc.aio.insecure_channel(clothes.address, options=[("grpc.enable_retries", 0)]) as bare,
+        refused(grpc.StatusCode.UNAVAILABLE, "IMPORT_INTERRUPTED"),
+    ):
+        await DatasetsServiceStub(bare).ImportSamples(interrupted(), metadata=authorization)
+
+    assert await nothing_is_visible(clothes)
+    assert (await clothes.import_(header(), *labeled(range(1010)))).added == 1010
+
+
+async def test_staged_rows_are_swept_when_their_import_has_ended_long_ago(clothes):
+    await clothes.sql("insert into staged_samples select 'dead', 1, '\\x00', 1, 'image/png', 'g', null, now()")
+    store = clothes.store()
+
+    await jobs.sweep_abandoned_imports(store, now=lambda: utc_now() + timedelta(minutes=110))
+    assert await staged(clothes)
+    await jobs.sweep_abandoned_imports(store, now=lambda: utc_now() + timedelta(minutes=130))
+
+    assert not await staged(clothes)
+    await store.database.close()
+
+
+async def test_an_import_that_is_given_up_for_a_put_is_committed_all_the_same(clothes, monkeypatch):
+    monkeypatch.setattr(importing, "_PAGE", 1)
+    first, second = sorted((png(1), png(2)), key=lambda content: sha256(content).digest())
+    await clothes.import_(header(), part(second, "bag"), part(png(3), "", "shared"))
+    digest = sha256(second).digest()
+
+    async with clothes.engine.begin() as put:  # takes its locks in the order of a put: sample, then group
+        await put.execute(sa.text("select 1 from samples where sha256 = :s for update").bindparams(s=digest))
+        importing_ = asyncio.create_task(clothes.import_(header(), part(first, "bag", "shared"), part(second, "boot")))
+        await eventually(lambda: somebody_waits_for_a_lock(clothes), deadline_s=20)
+        await put.execute(sa.text("update groups set use = use where group_key = 'shared'"))
+
+    response = await importing_
+    assert (response.added, response.relabeled, response.dataset_version.number) == (1, 1, 2)
+
+
+async def test_an_import_mends_a_blob_that_was_cut_short(clothes):
+    await clothes.import_(header(), part(png(1), "bag"))
+    (path,) = clothes.objects.glob("blobs/*/*")
+    path.write_bytes(png(1)[:20])  # as after a power cut
+
+    await clothes.import_(header(), part(png(1), "bag"))
+
+    assert path.read_bytes() == png(1)
 
 
 async def test_an_unknown_project_is_not_found(clothes):
@@ -183,7 +256,7 @@ async def test_an_unknown_project_is_not_found(clothes):
 async def test_a_client_that_dies_in_mid_stream_leaves_nothing_visible(clothes):
     async def half():
         yield header()
-        for message in labeled(range(600)):
+        for message in labeled(range(1100)):  # more than one batch
             yield message
         await asyncio.sleep(3600)
 
@@ -193,8 +266,8 @@ async def test_a_client_that_dies_in_mid_stream_leaves_nothing_visible(clothes):
 
     await eventually(lambda: nothing_is_staged(clothes), deadline_s=20)
     assert await nothing_is_visible(clothes)
-    response = await clothes.import_(header(), *labeled(range(600)))
-    assert response.added == 600
+    response = await clothes.import_(header(), *labeled(range(1100)))
+    assert response.added == 1100
 
 
 async def test_a_stream_cut_at_any_moment_is_never_taken_for_a_whole_one(clothes):
@@ -279,6 +352,10 @@ async def one_cut_stream(world, messages: int) -> None:
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
+
+
+async def somebody_waits_for_a_lock(world) -> bool:
+    return await world.sql("select 1 from pg_locks where not granted") != []
 
 
 async def staged(world) -> bool:

@@ -11,7 +11,7 @@ from collections import Counter
 
 import grpc
 import pytest
-from datasets_world import SELECTED, World, accepted, flag, png, project, settings
+from datasets_world import SELECTED, World, accepted, flag, header, labeled, png, project, settings
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
@@ -94,6 +94,30 @@ async def test_each_label_is_committed_once_however_often_the_service_is_killed(
     assert Counter(m.dataset_version.number for m in told.values()) == {n: 1 for n, _ in commits}
     named = Counter(label_id for message in told.values() for label_id in message.label_ids)
     assert named == {f"label-{number}": 1 for number in range(LABELS)}
+
+
+async def test_an_import_in_which_the_service_is_killed_leaves_nothing_visible_and_can_be_repeated(killable):
+    world, start = killable
+    process = await start()
+    await world.apply(project())
+
+    async def half():
+        yield header()
+        for message in labeled(range(1100)):  # one batch and a part of the next
+            yield message
+        await asyncio.sleep(3600)
+
+    call = world.stub().ImportSamples(half())
+    await eventually(lambda: world.sql("select 1 from staged_samples limit 1"), deadline_s=30)
+    process.send_signal(signal.SIGKILL)
+    await process.wait()
+    with pytest.raises(grpc.aio.AioRpcError):
+        await call
+    await start()
+
+    assert await world.sql("select 1 from samples") == []
+    response = await world.import_(header(), *labeled(range(1100)))
+    assert (response.added, response.dataset_version.number) == (1100, 1)
 
 
 async def outbox_is_empty(world) -> bool:

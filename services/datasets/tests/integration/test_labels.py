@@ -243,6 +243,23 @@ async def test_a_malformed_event_is_parked_and_the_next_is_handled(clothes):
     await clothes.committed(1)
 
 
+async def test_a_label_is_kept_though_the_database_refuses_it_once(clothes):
+    await clothes.put(png(1))
+    for statement in (
+        "create sequence refusals",
+        """create function refuse_once() returns trigger language plpgsql as $$ begin
+             if nextval('refusals') = 1 then raise exception 'once' using errcode = 'serialization_failure'; end if;
+             return new; end $$""",
+        "create trigger refuse_once before insert on labels for each row execute function refuse_once()",
+    ):
+        await clothes.sql(statement)
+
+    await put_and_label(clothes, range(3))
+
+    assert (await clothes.committed(1)).counts.selected == 3
+    assert await clothes.parked() == []
+
+
 async def test_labels_of_two_projects_never_meet(datasets):
     await datasets.apply(project("clothes", labels=2))
     await datasets.apply(project("shoes", labels=1))

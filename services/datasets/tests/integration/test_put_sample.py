@@ -6,7 +6,19 @@ import asyncio
 
 import grpc
 import pytest
-from datasets_world import AUDIT, DISAGREEMENT, SELECTED, header, id_of, labeled, part, png, project, refused
+from datasets_world import (
+    AUDIT,
+    DISAGREEMENT,
+    SELECTED,
+    animated_png,
+    header,
+    id_of,
+    labeled,
+    part,
+    png,
+    project,
+    refused,
+)
 
 from relearn.datasets.v1 import datasets_service_pb2 as pb
 from relearn.datasets.v1.dataset_version_pb2 import USE_TRAIN, USE_UNSPECIFIED, USE_VALIDATION
@@ -31,6 +43,48 @@ async def test_the_stream_of_the_first_flag_sets_the_use(clothes):
     found = {stream: (await clothes.put(png(stream), stream)).sample.use for stream in uses}
 
     assert found == uses
+
+
+async def test_a_new_member_takes_the_use_that_its_group_has(clothes):
+    await clothes.put(png(1), AUDIT, group_key="burst")
+
+    response = await clothes.put(png(2), SELECTED, group_key="burst")
+    without_a_reason = await clothes.put(png(3), 0, group_key="burst")
+
+    assert (response.added, response.sample.use, response.sample.stream) == (True, USE_VALIDATION, SELECTED)
+    assert without_a_reason.sample.use == USE_VALIDATION
+    assert response.sample == (await clothes.sample(png(2))).sample
+
+
+async def test_a_sample_that_is_there_decides_nothing_for_the_group_it_is_put_into_again(clothes):
+    await clothes.put(png(1), SELECTED, group_key="first")
+    await clothes.put(png(1), SELECTED, group_key="second")
+
+    response = await clothes.put(png(2), AUDIT, group_key="second")
+
+    assert response.sample.use == USE_VALIDATION
+
+
+async def test_what_a_put_sample_tells_is_whether_a_label_would_be_a_new_train_label(clothes):
+    await clothes.import_(header(), *labeled(range(1, 2)))
+    await clothes.put(png(2), AUDIT)
+
+    known, audited, new = [(await clothes.put(png(number), SELECTED)).sample for number in (1, 2, 3)]
+
+    assert (known.label, known.stream) == ("shirt", 0)
+    assert (audited.label, audited.use, audited.stream) == ("", USE_VALIDATION, AUDIT)
+    assert (new.label, new.use, new.stream) == ("", USE_TRAIN, SELECTED)
+
+
+async def test_object_storage_that_is_away_is_told_and_leaves_no_sample(clothes):
+    (clothes.objects / "blobs").write_text("where the folder of blobs should be")
+
+    async with refused(grpc.StatusCode.UNAVAILABLE, "DEPENDENCY_UNAVAILABLE"):
+        await clothes.put(png(1))
+
+    assert await clothes.sql("select 1 from samples") == []
+    (clothes.objects / "blobs").unlink()
+    assert (await clothes.put(png(1))).added
 
 
 async def test_a_second_reason_changes_nothing(clothes):
@@ -118,6 +172,7 @@ async def test_a_picture_of_sixteen_mebibytes_goes_in_and_out(clothes):
 async def test_a_bad_put_is_refused_and_leaves_no_sample(clothes):
     bad = [
         ("IMAGE_UNDECODABLE", {"content": png(1)[:40]}),
+        ("IMAGE_ANIMATED", {"content": animated_png()}),
         ("IMAGE_FORMAT_UNSUPPORTED", {"content": b"no picture"}),
         ("IMAGE_TOO_LARGE", {"content": png(1) + b"\0" * 2**24}),
         ("INVALID_INPUT", {"probability": 0.0}),

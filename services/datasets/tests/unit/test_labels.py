@@ -30,7 +30,6 @@ def label(label_id: str, revision: int, *, label_set_version: int = 1, state: La
         project_id="clothes",
         sha256=b"s" * 32,
         label="boot",
-        label_task_id=f"task-{label_set_version}",
         label_set_version=label_set_version,
         revision=revision,
         draw=None,
@@ -83,7 +82,6 @@ POLICY = CommitPolicy(labels=50, after=timedelta(seconds=30))
 @pytest.mark.parametrize(
     ("labels", "age_s", "reason"),
     [
-        (0, None, None),
         (49, 29, None),
         (50, 0, "50 labels waited, 50 are enough"),
         (53, 1, "53 labels waited, 50 are enough"),
@@ -92,8 +90,7 @@ POLICY = CommitPolicy(labels=50, after=timedelta(seconds=30))
     ],
 )
 def test_labels_are_committed_when_enough_wait_or_the_oldest_waited_long_enough(labels, age_s, reason):
-    oldest_at = None if age_s is None else NOW - timedelta(seconds=age_s)
-    waiting = WaitingLabels(project_id="clothes", labels=labels, oldest_at=oldest_at)
+    waiting = WaitingLabels(project_id="clothes", labels=labels, oldest_at=NOW - timedelta(seconds=age_s))
 
     assert commit_reason(waiting, POLICY, now=NOW) == reason
 

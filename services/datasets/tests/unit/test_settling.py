@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from relearn_datasets.domain.samples import IMPORTED, Draw, Stream, Use
-from relearn_datasets.domain.settling import Current, Group, Wanted, draw_after_flag, imported, settle
-from relearn_datasets.domain.uses import Shares
+from relearn_datasets.domain.settling import (
+    Current,
+    Wanted,
+    draw_after_flag,
+    imported,
+    proposed_uses,
+    settle,
+    unlabeled,
+)
+from relearn_datasets.domain.uses import Shares, bucket, use_of_bucket
 
 SHARES = Shares(validation=0.25, test=0)
+GROUPS = ["group-1", "group-2"]
 AUDIT, SELECTED = (Draw(stream=stream, probability=0.5) for stream in (Stream.AUDIT, Stream.SELECTED))
 
 
@@ -19,49 +28,55 @@ def wanted(number: int, label: str = "boot", draw: Draw = IMPORTED) -> Wanted:
     return Wanted(sha256=number.to_bytes(32, "big"), label=label, label_id=None, draw=draw)
 
 
-def settled(wants, currents, *, use: Use | None = None, bucket: int = 9999):
-    groups = {one.group_key: Group(group_key=one.group_key, bucket=bucket, use=use) for one in currents}
-    return settle(wants, currents={one.sha256: one for one in currents}, groups=groups, shares=SHARES)
+def by_sha256(*currents: Current) -> dict[bytes, Current]:
+    return {one.sha256: one for one in currents}
 
 
 def test_changes_come_in_order_with_old_and_new_values():
-    currents = [current(1), current(2, label="bag", label_id="old", draw=AUDIT)]
+    currents = by_sha256(current(1), current(2, label="bag", label_id="old", draw=AUDIT))
+    uses = {"group-1": Use.TRAIN, "group-2": Use.VALIDATION}
 
-    changes = settled([wanted(2), wanted(1)], currents).changes
+    changes = settle([wanted(2), wanted(1)], currents=currents, uses=uses)
 
-    assert [change.sha256 for change in changes] == [one.sha256 for one in currents]
-    assert [(change.old_label, change.old_label_id, change.new_label) for change in changes] == [
-        (None, None, "boot"),
-        ("bag", "old", "boot"),
+    assert [change.sha256 for change in changes] == list(currents)
+    assert [(change.old_label, change.old_label_id, change.new_label, change.use) for change in changes] == [
+        (None, None, "boot", Use.TRAIN),
+        ("bag", "old", "boot", Use.VALIDATION),
     ]
 
 
-def test_the_first_member_decides_for_its_group_once():
-    currents = [current(1, group_key="burst"), current(2, group_key="burst")]
-
-    found = settled([wanted(1, draw=SELECTED), wanted(2, draw=AUDIT)], currents)
-
-    assert found.decided == {"burst": Use.TRAIN}
-    assert [change.use for change in found.changes] == [Use.TRAIN, Use.TRAIN]
-    assert [change.draw for change in found.changes] == [SELECTED, AUDIT]
-
-
-def test_a_use_that_was_decided_stays():
-    found = settled([wanted(1, draw=SELECTED)], [current(1)], use=Use.TEST)
-
-    assert found.decided == {}
-    assert found.changes[0].use is Use.TEST
-
-
 def test_a_sample_keeps_the_reason_it_was_first_wanted_for():
-    found = settled([wanted(1, draw=SELECTED)], [current(1, draw=AUDIT)])
+    currents = by_sha256(current(1, draw=AUDIT), current(2))
 
-    assert found.changes[0].draw == AUDIT
-    assert found.decided == {"group-1": Use.VALIDATION}
+    changes = settle(
+        [wanted(1, draw=SELECTED), wanted(2, draw=SELECTED)], currents=currents, uses=dict.fromkeys(GROUPS, Use.TRAIN)
+    )
+
+    assert [change.draw for change in changes] == [AUDIT, SELECTED]
+
+
+def test_the_first_member_proposes_what_its_group_is_for():
+    currents = by_sha256(current(1, group_key="burst"), current(2, group_key="burst"), current(3, draw=AUDIT))
+    wants = [wanted(2, draw=AUDIT), wanted(1, draw=SELECTED), wanted(3, draw=SELECTED)]
+
+    proposed = proposed_uses("clothes", wants, currents=currents, shares=SHARES)
+
+    assert proposed == {"burst": Use.TRAIN, "group-3": Use.VALIDATION}
+
+
+def test_an_imported_group_falls_where_its_bucket_says():
+    wants, currents = [wanted(n) for n in range(400)], by_sha256(*(current(n) for n in range(400)))
+
+    proposed = proposed_uses("clothes", wants, currents=currents, shares=SHARES)
+
+    for n in range(400):
+        key = f"group-{n}"
+        assert proposed[key] is use_of_bucket(bucket("clothes", key), SHARES)
+    assert set(proposed.values()) == {Use.TRAIN, Use.VALIDATION}
 
 
 def test_an_import_is_compared_with_the_last_import():
-    assert imported("boot", current(1)) == wanted(1)
+    assert imported("boot", unlabeled(current(1).sha256, "group-1")) == imported("boot", current(1)) == wanted(1)
     assert imported(None, current(1)) is None
     assert imported("boot", current(1, label="bag", imported_label="boot")) is None
     assert imported("boot", current(1, label="boot", imported_label="bag")) is None

@@ -16,14 +16,15 @@ _TABLES = (
         bucket smallint not null check (bucket between 0 and 9999),
         use text check (use in ('train', 'validation', 'test')),
         primary key (project_id, group_key))""",
+    # no foreign key to groups, which are never deleted, nor from changes to commits, whose row comes last, with the
+    # digest over them: a check for each row would cost a bulk import more than all the rest
     """create table samples (
         project_id text not null, sha256 bytea not null check (length(sha256) = 32),
         size_bytes bigint not null, media_type text not null, group_key text not null, origin text not null,
         stream text check (stream in ('imported', 'audit', 'selected', 'disagreement')),
         probability double precision check (probability > 0 and probability <= 1),
         label text, label_id text, imported_label text, created_at timestamptz not null,
-        primary key (project_id, sha256),
-        foreign key (project_id, group_key) references groups)""",
+        primary key (project_id, sha256))""",
     # the row that serialises the commits of a project
     """create table heads (
         project_id text primary key, number bigint not null, digest bytea not null, counts jsonb not null)""",
@@ -32,8 +33,6 @@ _TABLES = (
         counts jsonb not null, new_counts jsonb not null, relabeled bigint not null,
         message text not null, import_id text, project_revision bigint not null, created_at timestamptz not null,
         primary key (project_id, number))""",
-    # no foreign key to commits: the commit row is written last, with the digest over these, and a check for each row
-    # would cost a bulk import more than all the rest
     """create table changes (
         project_id text not null, sha256 bytea not null, number bigint not null,
         effect text not null check (effect in ('added', 'relabeled', 'confirmed')),
@@ -42,7 +41,7 @@ _TABLES = (
     "create index changes_by_commit on changes (project_id, number, sha256)",
     """create table labels (
         label_id text primary key, project_id text not null, sha256 bytea not null, label text not null,
-        label_task_id text not null, label_set_version integer not null, revision bigint not null,
+        label_set_version integer not null, revision bigint not null,
         stream text, probability double precision, event_id text not null,
         state text not null check (state in ('waiting', 'committed', 'superseded')),
         number bigint, received_at timestamptz not null,
@@ -50,7 +49,6 @@ _TABLES = (
         foreign key (project_id, sha256) references samples)""",
     "create index labels_by_sample on labels (project_id, sha256)",
     "create index labels_waiting on labels (project_id, received_at) where state = 'waiting'",
-    "create index labels_by_commit on labels (project_id, number) where number is not null",
     # unlogged: it holds what no commit knows yet, and an import whose rows are gone fails as a whole
     """create unlogged table staged_samples (
         attempt_id text not null, place bigint not null, sha256 bytea not null, size_bytes bigint not null,
