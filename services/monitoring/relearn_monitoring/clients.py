@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from relearn.datasets.v1 import datasets_service_pb2 as pb
+from relearn.datasets.v1.dataset_version_pb2 import USE_TRAIN
 from relearn.datasets.v1.datasets_service_pb2_grpc import DatasetsServiceStub
 from relearn_monitoring.domain.picks import Pick, derived_id
 from relearn_monitoring.domain.skew import Provisional
@@ -27,8 +28,7 @@ class Stored:
     """A sample that datasets has.
 
     Attributes:
-        teaches: whether a label for it would be a new one of the pick's stream: it has none yet, and nothing asked for
-            it before in another.
+        teaches: whether a label for it would be a new one to train on: it has none yet, and its group is no validation.
     """
 
     sample_id: str
@@ -62,7 +62,7 @@ class Datasets:
         async with translated("datasets"):
             response = await self._stub.PutSample(request)
         sample = response.sample
-        return Stored(sample_id=sample.sample_id, teaches=sample.stream == STREAMS[pick.stream] and not sample.label)
+        return Stored(sample_id=sample.sample_id, teaches=sample.use == USE_TRAIN and not sample.label)
 
     async def close(self) -> None:
         """Ends the connection."""

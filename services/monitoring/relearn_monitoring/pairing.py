@@ -83,6 +83,7 @@ class Pairing:
                 ]
             )
         after = shadow.counted(before, pairs=len(met), disagreements=len(differ))
+        after = shadow.as_the_gate_counts(after, per_look=self.policy.disagreements_per_look)
         # the tap's events have the ids of their predictions
         await self._go_on(before, after, causes=(met[-1].prediction_id, met[-1].challenger_prediction_id))
 

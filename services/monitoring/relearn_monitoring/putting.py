@@ -31,7 +31,9 @@ MOST_AT_ONCE = 16
 LEASE = timedelta(seconds=10)
 _LONGEST_PUT_S = 8.0  # below the lease: nobody else puts it meanwhile
 _LOOK_AGAIN_S = 0.1  # for new picks, while others are on their way
-_ATTEMPTS = 60
+ATTEMPTS = 60
+"""After which a pick is given up, unless a dependency is away."""
+
 _LONGEST_PAUSE_S = 30.0
 log = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ class Fate(Enum):
     REFUSED = auto()
     """Its input can never be put."""
     KNOWN = auto()
-    """To learn from, but datasets has the sample with a label, or for another use: an answer would teach nothing."""
+    """To learn from, but datasets has the sample with a label or for validation: an answer would teach nothing."""
     POSTPONED = auto()
 
 
@@ -101,27 +103,32 @@ async def _put(datasets: Datasets, objects: Objects, claimed: Claimed) -> Put:
                 if content is None:
                     content = await objects.read(pick.input.input_key)
                 stored = await datasets.put_sample(pick, content)
-        except InvalidInput as error:
-            return Put(claimed=claimed, fate=Fate.REFUSED, reason=f"{error.reason}: {error.message}")
         except Exception as error:
             return _failed(claimed, error)
     if pick.stream is Stream.SELECTED and not stored.teaches:
-        return Put(claimed=claimed, fate=Fate.KNOWN, reason=f"KNOWN: {stored.sample_id} is labeled, or for another use")
+        return Put(claimed=claimed, fate=Fate.KNOWN, reason=f"KNOWN: {stored.sample_id} is labeled or not for training")
     return Put(claimed=claimed, fate=Fate.FLAGGED, sample_id=stored.sample_id)
 
 
+def fate_of(error: Exception, *, attempts: int) -> Fate:
+    """What becomes of a pick whose input could not be put, this being the so many-th time.
+
+    A dependency that is away is waited for. Anything but a refusal (a project that datasets does not know yet, an
+    object that is gone, a mistake of ours) may pass, but does not keep a label for ever.
+    """
+    if isinstance(error, InvalidInput):
+        return Fate.REFUSED
+    return Fate.POSTPONED if is_away(error) or attempts < ATTEMPTS else Fate.REFUSED
+
+
 def _failed(claimed: Claimed, error: Exception) -> Put:
-    """A dependency that is away is waited for; anything else (a project that datasets does not know yet, an object
-    that is gone, a mistake of ours) may pass, but does not keep a label for ever."""
     reason = f"{error.reason}: {error.message}" if isinstance(error, RelearnError) else repr(error)
-    away = is_away(error)
     told = {"flag_id": claimed.pick.flag_id, "attempts": claimed.attempts, "reason": reason}
-    if away or isinstance(error, RelearnError):
-        log.info("pick waits", extra=told)
+    if isinstance(error, RelearnError) or is_away(error):
+        log.info("input not put", extra=told)
     else:
-        log.error("pick failed", extra=told, exc_info=error)
-    fate = Fate.POSTPONED if away or claimed.attempts < _ATTEMPTS else Fate.REFUSED
-    return Put(claimed=claimed, fate=fate, reason=reason)
+        log.error("input not put by a mistake", extra=told, exc_info=error)
+    return Put(claimed=claimed, fate=fate_of(error, attempts=claimed.attempts), reason=reason)
 
 
 async def _note(store: Store[Transaction], puts: Sequence[Put], *, now: Now) -> None:

@@ -35,12 +35,14 @@ class _Need:
     Attributes:
         alert: the live one; then what has shifted is selected.
         purse: the reserve pays what the alert asked for, the day's share the rest.
+        under_way: picks of the project that are no flags yet.
     """
 
     watch: Watch
     alert: Alert | None
     purse: Purse
     labels: int
+    under_way: int
     overdue: bool
 
     @property
@@ -86,23 +88,31 @@ async def _need(tx: Transaction, policy: Policy, *, now: datetime) -> _Need | No
     if policy.paused or watch is None or monitored is None:
         return None
     ledger = await tx.ledgers.get(policy.project_id, now.date())
+    under_way = await tx.picks.on_the_way(policy.project_id)
     alert = await tx.alerts.live(watch.model_version_id)
     if alert is not None:
         left = alert.selected_wanted - await tx.picks.asked(alert.alert_id, Stream.SELECTED)
         labels = min(left, budget.left(ledger, policy, stream=Stream.SELECTED, purse=Purse.RESERVE))
         if labels > 0:
             overdue = (now - alert.opened_at).total_seconds() >= policy.window_after_s
-            return _Need(watch=watch, alert=alert, purse=Purse.RESERVE, labels=labels, overdue=overdue)
+            return _Need(
+                watch=watch, alert=alert, purse=Purse.RESERVE, labels=labels, under_way=under_way, overdue=overdue
+            )
     # an alert that has got all it asked for does not end the everyday: labels may still be missing
     labels = rounds.everyday(policy, monitored.on(now.date()), ledger)
-    return _Need(watch=watch, alert=alert, purse=Purse.DAILY, labels=labels, overdue=False) if labels else None
+    if not labels:
+        return None
+    return _Need(watch=watch, alert=alert, purse=Purse.DAILY, labels=labels, under_way=under_way, overdue=False)
 
 
 async def _offer(tx: Transaction, need: _Need, knowledge: Knowledge) -> _Offer | None:
     """The candidates, or None while they are too few whatever they look like."""
     of, project_id = need.watch.model_version_id, need.watch.project_id
     since = need.alert.predicted_at if need.alert else None
-    few = rounds.CHOICE * min(need.labels, rounds.SMALLEST) if need.alert else rounds.EVERYDAY_CANDIDATES
+    smallest = min(need.labels, rounds.SMALLEST)
+    if need.alert and need.under_way > rounds.LARGEST - smallest:
+        return None
+    few = rounds.CHOICE * smallest if need.alert else rounds.EVERYDAY_CANDIDATES
     if not need.overdue and await tx.waiting.count_candidates(of, project_id=project_id, since=since) < few:
         return None
     candidates = await tx.waiting.candidates(of, project_id=project_id, since=since, most=rounds.MOST_CANDIDATES)
@@ -131,7 +141,7 @@ def _choose(need: _Need, offer: _Offer) -> list[tuple[WaitingInput, Choice]]:
         moved = selection.shifted(before, embeddings, generator=generator)
         told_apart = bool(embeddings.shape[1] and len(before))
         found = int((moved > selection.SHIFTED).sum()) if told_apart else len(moved)
-        labels = rounds.after_alert(wanted=need.labels, found=found, overdue=need.overdue)
+        labels = rounds.after_alert(wanted=need.labels, under_way=need.under_way, found=found, overdue=need.overdue)
         choices = selection.after_alert(moved, embeddings, k=labels, generator=generator)
     return [(candidates[choice.index], choice) for choice in choices]
 

@@ -7,8 +7,8 @@ from relearn_monitoring.domain.budget import Ledger, Purse, Stream
 from relearn_monitoring.domain.policy import Policy
 from relearn_monitoring.domain.watches import Monitored
 
-LARGEST = 100
-"""Most inputs of one round: so many tasks are there within the second."""
+LARGEST = 50
+"""Most picks of a project on their way at once: what is chosen later is chosen from more, and is a task as soon."""
 
 SMALLEST = 10
 """Fewest inputs of a round while more are on their way: of fewer, clusters say nothing."""
@@ -23,7 +23,7 @@ EVERYDAY_LARGEST = 20
 EVERYDAY_CANDIDATES = 100
 
 
-def after_alert(*, wanted: int, found: int, overdue: bool) -> int:
+def after_alert(*, wanted: int, under_way: int, found: int, overdue: bool) -> int:
     """How many of so many wanted labels to select now.
 
     People start with the first few while more is collected; each round takes half of what has been found by then, so
@@ -31,14 +31,14 @@ def after_alert(*, wanted: int, found: int, overdue: bool) -> int:
 
     Args:
         wanted: labels still wanted and paid for.
+        under_way: picks of the project that are no flags yet.
         found: candidates that look shifted.
         overdue: the alert has been open for as long as a window may be.
     """
-    most = min(LARGEST, wanted)
-    if overdue:
-        return most
-    now = min(most, found // CHOICE)
-    return now if now >= min(most, SMALLEST) else 0
+    now = min(wanted, LARGEST - under_way)
+    if not overdue:
+        now = min(now, found // CHOICE)
+    return now if now >= min(wanted, SMALLEST) else 0
 
 
 def everyday(policy: Policy, monitored: Monitored, ledger: Ledger) -> int:

@@ -29,6 +29,7 @@ class Comparison:
         picked: disagreements on their way to a flag, or flagged.
         asked: flagged.
         wanted: asked for by the gate so far.
+        looks: of the gate that decided nothing.
         wanted_by: id of the event by which it asked for more than at first; empty before.
         revision: raised with each report.
         reported_pairs: pairs in the last report.
@@ -39,6 +40,7 @@ class Comparison:
     challenger: str
     wanted: int
     wanted_by: str = ""
+    looks: int = 0
     pairs: int = 0
     disagreements: int = 0
     picked: int = 0
@@ -78,8 +80,14 @@ def stop_reason(comparison: Comparison, policy: Policy, *, budget_left: int) -> 
 
 def wants_more(comparison: Comparison, *, looks: int, per_look: int, by: str) -> Comparison:
     """After a look that decided nothing, told by an event: as many again. The same look twice changes nothing."""
-    wanted = per_look * (looks + 1)
-    return replace(comparison, wanted=wanted, wanted_by=by) if wanted > comparison.wanted else comparison
+    if looks <= comparison.looks:
+        return comparison
+    return as_the_gate_counts(replace(comparison, looks=looks, wanted_by=by), per_look=per_look)
+
+
+def as_the_gate_counts(comparison: Comparison, *, per_look: int) -> Comparison:
+    """With as many wanted as the policy of now asks for, as the gate does; never fewer than before."""
+    return replace(comparison, wanted=max(comparison.wanted, per_look * (comparison.looks + 1)))
 
 
 def due(before: Comparison, after: Comparison) -> bool:

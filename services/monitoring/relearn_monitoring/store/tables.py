@@ -256,6 +256,8 @@ comparisons = sa.Table(
     sa.Column("wanted", sa.Integer, nullable=False),
     # the event by which the gate asked for more than it did at first
     sa.Column("wanted_by", sa.Text, nullable=False),
+    # of the gate that decided nothing
+    sa.Column("looks", sa.Integer, nullable=False),
     sa.Column("pairs", sa.BigInteger, nullable=False),
     sa.Column("disagreements", sa.BigInteger, nullable=False),
     sa.Column("picked", sa.Integer, nullable=False),

@@ -19,9 +19,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from relearn.datasets.v1 import datasets_service_pb2, datasets_service_pb2_grpc, sample_pb2
+from relearn.datasets.v1.dataset_version_pb2 import USE_TRAIN, USE_VALIDATION
 from relearn.labeling.v1 import events_pb2 as labeling_pb
 from relearn.labeling.v1 import label_task_pb2
 from relearn.monitoring.v1 import events_pb2 as pb
+from relearn.monitoring.v1.flag_pb2 import STREAM_SELECTED
 from relearn.monitoring.v1.monitoring_service_pb2_grpc import MonitoringServiceStub
 from relearn.operations.v1.operations_service_pb2_grpc import OperationsServiceStub
 from relearn.registry.v1 import events_pb2 as registry_pb
@@ -108,7 +110,8 @@ class FakeDatasets(datasets_service_pb2_grpc.DatasetsServiceServicer):
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no image")
         self.puts.append(request)
         sample_id = f"{request.project_id}/sample/{sha256(request.content).hexdigest()}"
-        new = sample_pb2.Sample(sample_id=sample_id, project_id=request.project_id, stream=request.stream)
+        use = USE_TRAIN if request.stream == STREAM_SELECTED else USE_VALIDATION
+        new = sample_pb2.Sample(sample_id=sample_id, project_id=request.project_id, stream=request.stream, use=use)
         added = sample_id not in self.samples
         return datasets_service_pb2.PutSampleResponse(sample=self.samples.setdefault(sample_id, new), added=added)
 

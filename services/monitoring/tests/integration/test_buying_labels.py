@@ -8,6 +8,7 @@ import pytest
 from monitoring_world import REFERENCE, SHADOW, Traffic, project
 
 from relearn.datasets.v1 import sample_pb2
+from relearn.datasets.v1.dataset_version_pb2 import USE_TRAIN
 from relearn.monitoring.v1 import alert_pb2, flag_pb2, monitoring_service_pb2
 from relearn.monitoring.v1 import events_pb2 as pb
 from relearn.operations.v1 import operations_service_pb2
@@ -211,7 +212,7 @@ async def test_labels_to_learn_from_that_will_not_count_are_asked_for_with_other
     made = Traffic(clothes.clock, seed=6).predictions(300, shifted=True)
     for one in made[::3]:  # imported long ago, with labels
         sample_id = f"clothes/sample/{sha256(one.input_content).hexdigest()}"
-        clothes.datasets.samples[sample_id] = sample_pb2.Sample(sample_id=sample_id, label="boot")
+        clothes.datasets.samples[sample_id] = sample_pb2.Sample(sample_id=sample_id, use=USE_TRAIN, label="boot")
     known = set(clothes.datasets.samples)
 
     await clothes.serve(made)

@@ -32,26 +32,32 @@ PROJECT = Monitored(
     [
         (200, 19, 0),  # of 9, clusters say nothing
         (200, 27, 13),
-        (200, 150, 75),
-        (200, 900, 100),
+        (200, 70, 35),
+        (200, 900, 50),
         (40, 900, 40),
         (3, 6, 3),  # the last few
         (3, 5, 0),
     ],
 )
 def test_a_round_takes_half_of_what_was_found(wanted, found, labels):
-    assert after_alert(wanted=wanted, found=found, overdue=False) == labels
+    assert after_alert(wanted=wanted, under_way=0, found=found, overdue=False) == labels
 
 
 def test_what_is_overdue_is_taken_from_whatever_there_is():
-    assert after_alert(wanted=30, found=0, overdue=True) == 30
-    assert after_alert(wanted=300, found=0, overdue=True) == 100
+    assert after_alert(wanted=30, under_way=0, found=0, overdue=True) == 30
+    assert after_alert(wanted=300, under_way=0, found=0, overdue=True) == 50
+
+
+@pytest.mark.parametrize(("under_way", "labels"), [(0, 50), (30, 20), (41, 0), (50, 0), (300, 0)])
+def test_what_is_under_way_leaves_room_for_so_many(under_way, labels):
+    assert after_alert(wanted=200, under_way=under_way, found=900, overdue=False) == labels
+    assert after_alert(wanted=200, under_way=under_way, found=0, overdue=True) == labels
 
 
 def test_two_hundred_are_selected_in_a_few_seconds_of_traffic():
     wanted, found, rounds = 200, 27, 0
     while wanted and rounds < 10:
-        labels = after_alert(wanted=wanted, found=found, overdue=False)
+        labels = after_alert(wanted=wanted, under_way=0, found=found, overdue=False)
         wanted, found, rounds = wanted - labels, found - labels + 50, rounds + 1
 
     assert (wanted, rounds) == (0, 6)

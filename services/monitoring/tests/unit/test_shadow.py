@@ -9,6 +9,7 @@ from monitoring_policies import POLICY
 from relearn_monitoring.domain.shadow import (
     Comparison,
     StopReason,
+    as_the_gate_counts,
     counted,
     due,
     reported,
@@ -63,6 +64,14 @@ def test_each_look_is_counted_once():
 
     assert once.wanted == 120
     assert wants_more(once, looks=1, per_look=60, by="judged") == once
+
+
+def test_a_gate_that_asks_for_more_per_look_gets_more():
+    once = wants_more(NEW, looks=1, per_look=60, by="judged")
+
+    assert as_the_gate_counts(NEW, per_look=80).wanted == 80
+    assert as_the_gate_counts(once, per_look=80).wanted == 160
+    assert as_the_gate_counts(once, per_look=40).wanted == 120
 
 
 def test_reports_come_with_changes_and_every_few_hundred_pairs():

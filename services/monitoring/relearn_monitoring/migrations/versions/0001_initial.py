@@ -27,8 +27,9 @@ _SCHEMA = (
     "create index ix_alerts_project_id on alerts (project_id)",
     """create table comparisons (
         project_id text not null, champion text not null, challenger text not null,
-        wanted integer not null, wanted_by text not null, pairs bigint not null, disagreements bigint not null,
-        picked integer not null, asked integer not null, revision bigint not null,
+        wanted integer not null, wanted_by text not null, looks integer not null,
+        pairs bigint not null, disagreements bigint not null, picked integer not null,
+        asked integer not null, revision bigint not null,
         reported_pairs bigint not null, stop_reason text not null,
         primary key (project_id, champion, challenger))""",
     """create table detectors (
