@@ -12,7 +12,7 @@ from relearn.serving.v1.events_pb2 import PredictionMade, RouteChanged
 from relearn_monitoring import events, jobs, selecting
 from relearn_monitoring.clients import Datasets, Objects
 from relearn_monitoring.config import Config
-from relearn_monitoring.knowledge import Knowledge
+from relearn_monitoring.fitted import FittedReferences
 from relearn_monitoring.putting import put_picks
 from relearn_monitoring.rpc import MonitoringRpc
 from relearn_monitoring.store import Transaction, Wakes
@@ -26,7 +26,7 @@ def build(config: Config, *, new_id: NewId, now: Now) -> Service:
     store = Store(database(config.database_url), partial(Transaction, wakes=wakes))
     datasets = Datasets(config.datasets_address, token=config.token)
     objects = Objects(config.object_store_url)
-    knowledge = Knowledge()
+    fitted = FittedReferences()
     return Service(
         name="monitoring",
         config=config,
@@ -39,7 +39,7 @@ def build(config: Config, *, new_id: NewId, now: Now) -> Service:
             LabelAccepted: partial(events.on_label_accepted, now=now),
             LabelTaskClosed: partial(events.on_label_task_closed, now=now),
         },
-        batches=[Batch(PredictionMade, partial(events.on_predictions, knowledge=knowledge, now=now))],
+        batches=[Batch(PredictionMade, partial(events.on_predictions, fitted=fitted, now=now))],
         servicers=[
             (
                 add_MonitoringServiceServicer_to_server,
@@ -56,12 +56,12 @@ def build(config: Config, *, new_id: NewId, now: Now) -> Service:
             ),
             Job(
                 name="select",
-                run=partial(selecting.select, store, knowledge, now=now),
+                run=partial(selecting.select, store, fitted, now=now),
                 every_s=config.select_every_s,
                 wake=wakes.alerted,
             ),
-            every("close-windows", config.windows_every_s, partial(jobs.close_windows, store, knowledge, now=now)),
-            every("tell-skew", 5.0, partial(jobs.tell_skew, store, objects, knowledge, now=now)),
+            every("close-windows", config.windows_every_s, partial(jobs.close_windows, store, fitted, now=now)),
+            every("tell-skew", 5.0, partial(jobs.tell_skew, store, objects, fitted, now=now)),
         ],
         waiting=partial(waiting, store=store, now=now),
         on_stop=[datasets.close],

@@ -17,7 +17,7 @@ from relearn_monitoring.domain.profile import Profile
 from relearn_monitoring.domain.reference import Observed, Reference, freeze, observe
 from relearn_monitoring.domain.watches import Made, Monitored, Watch
 from relearn_monitoring.domain.windows import OpenWindow
-from relearn_monitoring.knowledge import Knowledge
+from relearn_monitoring.fitted import FittedReferences
 from relearn_monitoring.store import Transaction
 from relearn_monitoring.windowing import close_window
 
@@ -29,7 +29,7 @@ class Counting:
     tx: Transaction
     policy: Policy
     monitored: Monitored
-    knowledge: Knowledge
+    fitted: FittedReferences
     now: datetime
 
     async def count(self, made: Sequence[Made]) -> set[str]:
@@ -55,8 +55,8 @@ class Counting:
         """Closes a window: scores it, tells it, and opens an alert when it is the second one over in a row."""
         scores: tuple[drift.DriftScore, ...] = ()
         if window.profile.reference_id and window.profile.n >= windows.MIN_SCORED:
-            reference = await self.knowledge.reference(self.tx, window.profile.reference_id)
-            calibration = await self.knowledge.calibration(reference, predictions=window.profile.n, policy=self.policy)
+            reference = await self.fitted.reference(self.tx, window.profile.reference_id)
+            calibration = await self.fitted.calibration(reference, predictions=window.profile.n, policy=self.policy)
             scores = tuple(drift.scores(reference, window.profile, calibration))
         closed = await close_window(self.tx, window, scores=scores, causes=(), now=self.now)
         moved = next((score for score in scores if score.signal == "frechet" and score.over), None)
@@ -94,7 +94,7 @@ class Counting:
         """Predictions against the frozen reference, or of a version that is out of the route and has none."""
         if not watch.reference_frozen:
             return await self._windows(watch, made, lambda rows: profile.profile_before(predictions[rows]))
-        reference = await self.knowledge.reference(self.tx, watch.reference_id)
+        reference = await self.fitted.reference(self.tx, watch.reference_id)
         observed = observe(reference, predictions)
         if watch.live:
             await self._detect(watch, reference, made, observed)
@@ -131,7 +131,7 @@ class Counting:
 
     async def _alarm(self, watch: Watch, spoke: Spoke) -> None:
         if watch.live and await self.tx.alerts.live(watch.model_version_id) is None:
-            reference = await self.knowledge.reference(self.tx, watch.reference_id)
+            reference = await self.fitted.reference(self.tx, watch.reference_id)
             await open_shift(self.tx, watch, reference, spoke, policy=self.policy, now=self.now)
 
     async def _windows(self, watch: Watch, made: Sequence[Made], profile_of: Callable[[slice], Profile]) -> Watch:

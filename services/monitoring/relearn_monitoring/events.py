@@ -15,7 +15,7 @@ from relearn_monitoring import alerting, metrics, wire
 from relearn_monitoring.counting import Counting
 from relearn_monitoring.domain.budget import Stream
 from relearn_monitoring.domain.watches import Arm, Made, Role, Watch
-from relearn_monitoring.knowledge import Knowledge
+from relearn_monitoring.fitted import FittedReferences
 from relearn_monitoring.pairing import Pairing
 from relearn_monitoring.picking import Auditor
 from relearn_monitoring.store import Transaction
@@ -33,21 +33,21 @@ async def on_predictions(
     events: Sequence[Event[PredictionMade]],
     tx: Transaction,
     *,
-    knowledge: Knowledge,
+    fitted: FittedReferences,
     now: Now,
 ) -> None:
     """Counts predictions, watches them, and picks those that are worth a human answer."""
     by_project = sorted(events, key=lambda event: event.message.project_id)
     for project_id, own in groupby(by_project, key=lambda event: event.message.project_id):
-        await _on_predictions_of(project_id, list(own), tx, knowledge=knowledge, now=now)
+        await _on_predictions_of(project_id, list(own), tx, fitted=fitted, now=now)
 
 
 async def _on_predictions_of(
-    project_id: str, events: Sequence[Event[PredictionMade]], tx: Transaction, *, knowledge: Knowledge, now: Now
+    project_id: str, events: Sequence[Event[PredictionMade]], tx: Transaction, *, fitted: FittedReferences, now: Now
 ) -> None:
     policy = wire.policy(await tx.projects.get(project_id))
     received = [wire.made(event, classes=len(policy.classes)) for event in events]
-    await knowledge.prepare(tx, policy)
+    await fitted.prepare(tx, policy)
     at = now()
     monitored = await tx.monitored.lock(project_id, now=at)
     new = await tx.recent.add(received)
@@ -56,7 +56,7 @@ async def _on_predictions_of(
     _measure(tx, repeated=len(received) - len(new), pinned=len(new) - len(evidence), counted=len(evidence))
     monitored = monitored.counted(len(evidence), auditable=sum(made.auditable for made in evidence))
     await _know_early(tx, evidence, route_revision=monitored.route_revision)
-    counting = Counting(tx=tx, policy=policy, monitored=monitored, knowledge=knowledge, now=at)
+    counting = Counting(tx=tx, policy=policy, monitored=monitored, fitted=fitted, now=at)
     in_reference: set[str] = set()
     for own in _by_version(evidence):
         in_reference |= await counting.count(own)

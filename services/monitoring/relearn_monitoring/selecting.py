@@ -21,7 +21,7 @@ from relearn_monitoring.domain.reference import Reference
 from relearn_monitoring.domain.sampling import seed
 from relearn_monitoring.domain.selection import Choice
 from relearn_monitoring.domain.watches import Watch
-from relearn_monitoring.knowledge import Knowledge
+from relearn_monitoring.fitted import FittedReferences
 from relearn_monitoring.picking import pay
 from relearn_monitoring.store import Transaction
 from relearn_monitoring.store.inputs import WaitingInput
@@ -59,20 +59,20 @@ class _Offer:
     reference: Reference | None
 
 
-async def select(store: Store[Transaction], knowledge: Knowledge, *, now: Now) -> None:
+async def select(store: Store[Transaction], fitted: FittedReferences, *, now: Now) -> None:
     """One pass over all projects."""
     async with store.transaction() as tx:
         projects = [wire.policy(project) for project in await tx.projects.all()]
     for policy in projects:
         with apart("select", project_id=policy.project_id):
-            await _select(store, policy, knowledge, now=now)
+            await _select(store, policy, fitted, now=now)
 
 
-async def _select(store: Store[Transaction], policy: Policy, knowledge: Knowledge, *, now: Now) -> None:
+async def _select(store: Store[Transaction], policy: Policy, fitted: FittedReferences, *, now: Now) -> None:
     async with store.transaction() as tx:
         if (need := await _need(tx, policy, now=now())) is None:
             return
-        if (offer := await _offer(tx, need, knowledge)) is None:
+        if (offer := await _offer(tx, need, fitted)) is None:
             return
     # the arithmetic takes a while, so it happens outside of any transaction
     choices = await asyncio.to_thread(_choose, need, offer)
@@ -105,7 +105,7 @@ async def _need(tx: Transaction, policy: Policy, *, now: datetime) -> _Need | No
     return _Need(watch=watch, alert=alert, purse=Purse.DAILY, labels=labels, under_way=under_way, overdue=False)
 
 
-async def _offer(tx: Transaction, need: _Need, knowledge: Knowledge) -> _Offer | None:
+async def _offer(tx: Transaction, need: _Need, fitted: FittedReferences) -> _Offer | None:
     """The candidates, or None while they are too few whatever they look like."""
     of, project_id = need.watch.model_version_id, need.watch.project_id
     since = need.alert.predicted_at if need.alert else None
@@ -118,7 +118,7 @@ async def _offer(tx: Transaction, need: _Need, knowledge: Knowledge) -> _Offer |
     candidates = await tx.waiting.candidates(of, project_id=project_id, since=since, most=rounds.MOST_CANDIDATES)
     frozen = need.watch.reference_frozen
     return _Offer(
-        candidates=candidates, reference=await knowledge.reference(tx, need.watch.reference_id) if frozen else None
+        candidates=candidates, reference=await fitted.reference(tx, need.watch.reference_id) if frozen else None
     )
 
 

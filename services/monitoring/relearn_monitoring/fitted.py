@@ -23,7 +23,7 @@ _REFERENCES = 64
 _CALIBRATIONS = 512
 
 
-class Knowledge:
+class FittedReferences:
     """References and calibrations of this process; another process makes the same ones from the same rows."""
 
     def __init__(self) -> None:
