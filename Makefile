@@ -24,6 +24,10 @@ setup: ## make .venv from the lock and install every package; quick when nothing
 lock: ## resolve what the packages declare into requirements.lock
 	@$(PYTHON) tools/environment.py lock
 
+.PHONY: released
+released: setup ## take today's contracts as those that nothing may break any more
+	@cd proto && ../$(BIN)/buf build --exclude-source-info -o released.binpb
+
 .PHONY: demo
 demo: setup ## the whole loop on real images, told as it happens
 	@$(BIN)/python -m fashion_demo
@@ -52,7 +56,7 @@ check: setup ## lint, format, types, import rules, declared dependencies, contra
 	@echo "import rules"; $(BIN)/lint-imports --no-cache > .lint-imports.log || { cat .lint-imports.log; exit 1; }
 	@echo "deptry";       for folder in $(PACKAGE_FOLDERS); do (cd $$folder && ../../$(BIN)/deptry . $(DEPTRY) 2>&1) > .deptry.log \
 		|| { echo "$$folder:"; cat .deptry.log; exit 1; }; done
-	@echo "buf";          cd proto && ../$(BIN)/buf lint
+	@echo "buf";          cd proto && ../$(BIN)/buf lint && ../$(BIN)/buf breaking --against released.binpb
 
 .PHONY: test
 test: check ## everything that CI runs: checks, then unit, contract, integration and end-to-end tests, and a short run of kills

@@ -1,7 +1,8 @@
-"""Adds a golden event to proto/examples/ for every event type whose newest example lacks a field of today.
+"""Adds golden events to proto/examples/ for every event type of which no example has all fields of today.
 
 An example is never changed or removed: it is what some topic may still hold. Run it after a change of an event:
-`python tools/golden_events.py`. Every field of every event is set, to values that follow from their names.
+`python tools/golden_events.py`. Every field of every event is set, to values that follow from their names; where a
+message has a oneof, there is an example for each of its branches.
 """
 
 from __future__ import annotations
@@ -44,17 +45,26 @@ KNOWN = {
 
 def main() -> None:
     """Writes what is missing and says so."""
+    EXAMPLES.mkdir(exist_ok=True)
     for full_name in event_types():
-        message = example(full_name)
-        stored = sorted(EXAMPLES.glob(f"{full_name}.*.bin"), key=number)
-        content = message.SerializeToString(deterministic=True)
-        if stored and stored[-1].read_bytes() == content:
-            continue
-        path = EXAMPLES / f"{full_name}.{number(stored[-1]) + 1 if stored else 1}.bin"
-        EXAMPLES.mkdir(exist_ok=True)
-        path.write_bytes(content)
-        path.with_suffix(".json").write_text(MessageToJson(message, preserving_proto_field_name=True) + "\n")
-        print(f"added {path.relative_to(EXAMPLES.parent)}")
+        for message in missing(full_name):
+            last = max((number(path) for path in stored(full_name)), default=0)
+            path = EXAMPLES / f"{full_name}.{last + 1}.bin"
+            path.write_bytes(message.SerializeToString(deterministic=True))
+            path.with_suffix(".json").write_text(MessageToJson(message, preserving_proto_field_name=True) + "\n")
+            print(f"added {path.relative_to(EXAMPLES.parent)}")
+
+
+def missing(full_name: str) -> list[Any]:
+    """Examples of today that are not stored."""
+    contents = {path.read_bytes() for path in stored(full_name)}
+    wanted = [example(full_name, branch=branch) for branch in range(branches(message_type(full_name).DESCRIPTOR))]
+    return [message for message in wanted if message.SerializeToString(deterministic=True) not in contents]
+
+
+def stored(full_name: str) -> list[Path]:
+    """The examples of an event type."""
+    return list(EXAMPLES.glob(f"{full_name}.*.bin"))
 
 
 def event_types() -> Iterator[str]:
@@ -63,17 +73,27 @@ def event_types() -> Iterator[str]:
         yield from topic.events
 
 
-def example(full_name: str) -> Any:
-    """A message of this type with every field set."""
-    package = full_name.rpartition(".")[0]
-    __import__(f"{package}.events_pb2")
-    message = symbol_database.Default().GetSymbol(full_name)()
-    fill(message, full_name)
+def message_type(full_name: str) -> Any:
+    """The class of an event type."""
+    __import__(f"{full_name.rpartition('.')[0]}.events_pb2")
+    return symbol_database.Default().GetSymbol(full_name)
+
+
+def branches(kind: Any) -> int:
+    """How many examples it takes for each branch of each oneof in a message, and in what it holds, to be in one."""
+    inner = [branches(field.message_type) for field in kind.fields if field.message_type is not None]
+    return max([1, *inner, *(len(oneof.fields) for oneof in kind.oneofs)])
+
+
+def example(full_name: str, *, branch: int = 0) -> Any:
+    """A message of this type with every field set, of a oneof the one whose turn it is."""
+    message = message_type(full_name)()
+    fill(message, full_name, branch)
     return message
 
 
-def fill(message: Any, path: str) -> None:
-    """Sets every field; of a oneof the first."""
+def fill(message: Any, path: str, branch: int) -> None:
+    """Sets every field."""
     kind = message.DESCRIPTOR.full_name
     if kind == "google.protobuf.Timestamp":
         message.seconds, message.nanos = NOON + hashed(path, 3600), 125_000_000
@@ -83,24 +103,24 @@ def fill(message: Any, path: str) -> None:
         return
     for field in message.DESCRIPTOR.fields:
         oneof = field.containing_oneof
-        if oneof is not None and oneof.fields[0].name != field.name:
+        if oneof is not None and oneof.fields[branch % len(oneof.fields)].name != field.name:
             continue
         where = f"{path}.{field.name}"
         if field.is_repeated:
             for i in range(2):
-                add(message, field, f"{where}[{i}]")
+                add(message, field, f"{where}[{i}]", branch)
         elif field.message_type is not None:
             getattr(message, field.name).SetInParent()
-            fill(getattr(message, field.name), where)
+            fill(getattr(message, field.name), where, branch)
         else:
             setattr(message, field.name, value(field, where))
 
 
-def add(message: Any, field: Any, where: str) -> None:
+def add(message: Any, field: Any, where: str, branch: int) -> None:
     """Appends one element to a repeated field."""
     elements = getattr(message, field.name)
     if field.message_type is not None:
-        fill(elements.add(), where)
+        fill(elements.add(), where, branch)
     else:
         elements.append(value(field, where))
 

@@ -1,15 +1,19 @@
 """Stored events live as long as retention: every golden event parses with today's code, and says what it said."""
 
-from importlib import import_module
+import sys
 from pathlib import Path
 
 import pytest
-from google.protobuf import symbol_database
-from google.protobuf.json_format import MessageToDict, Parse
+from google.protobuf.json_format import Parse
 
 from relearn_contracts.topics import all_topics
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+
+import golden_events  # noqa: E402 - a program beside the packages
+from golden_events import message_type  # noqa: E402
+
 EXAMPLES = sorted((ROOT / "proto" / "examples").glob("*.bin"))
 EVENTS = [event for topic in all_topics() for event in topic.events]
 
@@ -19,14 +23,9 @@ def event_of(path):
     return path.name.rsplit(".", 2)[0]
 
 
-def message_type(full_name):
-    import_module(f"{full_name.rpartition('.')[0]}.events_pb2")
-    return symbol_database.Default().GetSymbol(full_name)
-
-
 @pytest.mark.parametrize("event", EVENTS)
-def test_every_event_type_has_a_golden_event(event):
-    assert event in {event_of(path) for path in EXAMPLES}, "run: python tools/golden_events.py"
+def test_every_field_and_branch_of_an_event_type_is_in_a_golden_event(event):
+    assert golden_events.missing(event) == [], "run: python tools/golden_events.py"
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -50,8 +49,7 @@ def test_today_knows_every_field_of_a_golden_event(path):
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_a_golden_event_leaves_nothing_out(path):
+def test_a_golden_event_has_the_key_of_its_topic(path):
     parsed = message_type(event_of(path)).FromString(path.read_bytes())
 
-    assert MessageToDict(parsed)
     assert all(topic.key_of(parsed) for topic in all_topics() if event_of(path) in topic.events)

@@ -1,5 +1,6 @@
 """The topic files against the code: who sends what, under which key, and who listens."""
 
+import ast
 import importlib
 import pkgutil
 from pathlib import Path
@@ -13,7 +14,7 @@ from relearn_local import local
 from relearn_local.ports import PortClaims
 from relearn_local.services import SERVICES
 from relearn_local.stack import Home
-from relearn_runtime import new_id, utc_now
+from relearn_runtime import RuntimeConfig, new_id, utc_now
 
 ROOT = Path(__file__).resolve().parents[2]
 TOPICS = {topic.name: topic for topic in all_topics()}
@@ -59,6 +60,24 @@ def test_every_event_is_on_exactly_one_topic(path):
     for event in events_of(path):
         carrying = [topic.name for topic in TOPICS.values() if event in topic.events]
         assert len(carrying) == 1, f"{event} is on {carrying or 'no topic'}"
+
+
+def made_in(package):
+    """Names of the classes that the code of a package calls."""
+    for path in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                yield node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
+
+@pytest.mark.parametrize("process", sorted({topic.owner for topic in TOPICS.values()}))
+def test_a_process_makes_no_event_of_another(process):
+    package = importlib.import_module(PROCESSES[process].module)
+    owner_of = {event.rpartition(".")[2]: topic.owner for topic in TOPICS.values() for event in topic.events}
+
+    made = set(made_in(Path(package.__file__).parent)) & set(owner_of)
+
+    assert {event: owner_of[event] for event in made} == dict.fromkeys(made, process)
 
 
 @pytest.mark.parametrize("topic", TOPICS.values(), ids=TOPICS)
@@ -118,3 +137,12 @@ def test_the_gateway_reads_what_is_listed_by_its_own_consumer():
                 named.add(full_name)
 
     assert {event for event in named if topic_of(event).owner != "gateway"} == listed("gateway")
+
+
+def test_an_event_is_known_for_longer_than_any_topic_keeps_it():
+    longest = max(topic.retention for topic in TOPICS.values() if topic.retention is not None)
+    (least,) = [
+        bound.ge for bound in RuntimeConfig.model_fields["inbox_retention_days"].metadata if hasattr(bound, "ge")
+    ]
+
+    assert least > longest.days

@@ -74,7 +74,10 @@ def delete(prefix: str, *, bootstrap_servers: str, deadline_s: float = 60.0) -> 
 def configs(topic: Topic) -> dict[str, str]:
     """Kafka's topic settings for a topic file."""
     retention = FOREVER_MS if topic.retention is None else str(topic.retention // timedelta(milliseconds=1))
-    return {"cleanup.policy": topic.cleanup, "retention.ms": retention}
+    wanted = {"cleanup.policy": topic.cleanup, "retention.ms": retention}
+    if topic.cleanup == "compact" and topic.retention is not None:
+        wanted["min.compaction.lag.ms"] = retention  # compaction heeds no retention: this keeps each record so long
+    return wanted
 
 
 def _mismatches(admin: KafkaAdminClient, wanted: Mapping[str, Topic]) -> Iterator[str]:

@@ -94,7 +94,12 @@ def _topic(content: Mapping[str, Any], source: str) -> Topic:
     package, cleanup = content["package"], "".join(str(content["cleanup"]).split())
     if cleanup not in _CLEANUP:
         raise TopicFileError(f"{source}: cleanup must be one of {sorted(_CLEANUP)}, not {cleanup!r}")
+    partitions = content["partitions"]
+    if type(partitions) is not int or partitions < 1:
+        raise TopicFileError(f"{source}: partitions must be a whole number of at least 1, not {partitions!r}")
     events: Mapping[str, Any] = content["events"]
+    if not isinstance(events, dict) or not all(isinstance(event, dict) for event in events.values()):
+        raise TopicFileError(f"{source}: events must name each event with its subject and consumers, not {events!r}")
     if wrong := [name for name, event in events.items() if set(event) != {"subject", "consumers"}]:
         raise TopicFileError(f"{source}: each event has exactly subject and consumers; not so: {wrong}")
     return Topic(
@@ -103,7 +108,7 @@ def _topic(content: Mapping[str, Any], source: str) -> Topic:
         key=content["key"],
         subjects={f"{package}.{name}": event["subject"] for name, event in events.items()},
         consumers={f"{package}.{name}": tuple(event["consumers"]) for name, event in events.items()},
-        partitions=int(content["partitions"]),
+        partitions=partitions,
         retention=_retention(content["retention"], source),
         cleanup=cleanup,
     )

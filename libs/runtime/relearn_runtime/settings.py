@@ -48,7 +48,7 @@ class RuntimeConfig(ProcessConfig):
     handler_timeout_s: float = Field(default=30.0, gt=0, le=240, description="A handler that takes longer has failed")
     handler_concurrency: int = Field(default=4, ge=1, le=64, description="Partitions handled at the same time")
     inbox_retention_days: int = Field(
-        default=400, ge=8, description="How long handled event ids are kept; more than the retention of any topic"
+        default=400, ge=366, description="How long handled event ids are kept; more than the retention of any topic"
     )
     request_retention_days: int = Field(
         default=30, ge=1, description="How long answers are kept for a repeated request_id"

@@ -42,6 +42,9 @@ def test_a_topic_says_who_writes_and_who_listens():
         ("365d", "a year", "retention"),
         ("cleanup: delete", "cleanup: burn", "cleanup"),
         ("subject: flag.flag_id", "subjects: flag.flag_id", "PredictionFlagged"),
+        ("partitions: 6", "partitions: x", "partitions must be a whole number"),
+        ("partitions: 6", "partitions: 0", "partitions must be a whole number"),
+        ("  PredictionFlagged:", "  PredictionFlagged: none\n  Other:", "events must name each event"),
     ],
 )
 def test_an_impossible_file_is_refused_by_name(old, new, says):
