@@ -14,6 +14,7 @@ import os
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType
@@ -30,18 +31,21 @@ from relearn_runtime import new_id
 from relearn_serving.gateway.blobs import Blobs
 from relearn_serving.gateway.counters import Counters
 from relearn_serving.gateway.decoding import Workers
-from relearn_serving.gateway.engine import Engine, Observe
+from relearn_serving.gateway.engine import Engine
 from relearn_serving.gateway.fronts import MODEL_INFER, AioFront, NativeFront
 from relearn_serving.gateway.identity import Identity
 from relearn_serving.gateway.ids import new_prediction_id
+from relearn_serving.gateway.model import Model
 from relearn_serving.gateway.observer import Observer, Telling
 from relearn_serving.gateway.pinned import Pinned
 from relearn_serving.gateway.requests import Limits
+from relearn_serving.gateway.responses import Answers
 from relearn_serving.gateway.routing import Phase, Route, RouteTable
 from relearn_serving.gateway.rpc import InferenceRpc
 from relearn_serving.gateway.spool import Spool
 from relearn_serving.gateway.state import Current, Serving
 from relearn_serving.gateway.tap import Tap, producer_settings
+from relearn_serving.gateway.work import Work
 
 ADDRESS = "127.0.0.1:0"
 
@@ -61,14 +65,22 @@ def null() -> int:
     return front.bound_port
 
 
-def observer(folder: Path, broker: str, closing: ExitStack) -> Observe:
+class Off:
+    """Tells nobody."""
+
+    def answered(self, works: Sequence[Work], model: Model, answers: Answers, durations_s: Sequence[float]) -> None: ...
+
+    def flush(self) -> None: ...
+
+
+def observer(folder: Path, broker: str, closing: ExitStack) -> Observer:
     scratch = Path(tempfile.mkdtemp(dir=folder))
     tap = Tap(producer_settings(broker), Spool(scratch / "spool", max_bytes=1 << 28, segment_bytes=1 << 22))
     tap.start()
     closing.callback(tap.stop)
     blobs = Blobs(LocalStore(scratch), tell=tap.offer)
     telling = Telling(identity=Identity(scratch, new_id=new_id), tap=tap, blobs=blobs, topic_prefix="")
-    return Observer(telling, offer_to_shadow=lambda *_: None).answered
+    return Observer(telling, offer_to_shadow=lambda *_: None)
 
 
 async def serve(variant: str, folder: Path, broker: str, closing: ExitStack) -> None:
@@ -86,15 +98,15 @@ async def serve(variant: str, folder: Path, broker: str, closing: ExitStack) -> 
         workers=Workers(threads=2, waiting=256, max_bytes=1 << 28),
         counters=counters,
         pinned=Pinned(lambda _: load(folder), keep=1, waiting=1),
-        observe=observer(folder, broker, closing) if variant.endswith("+tap") else lambda *_: None,
+        observer=observer(folder, broker, closing) if variant.endswith("+tap") else Off(),
         new_id=new_prediction_id,
     )
     if variant.startswith("native"):
-        front = NativeFront(ADDRESS, fallback="/nonexistent", process=engine.process, max_bytes=1 << 26)
+        front = NativeFront(ADDRESS, fallback="/nonexistent", engine=engine, max_bytes=1 << 26)
         front.start()
         port = front.port
     else:
-        aio = AioFront(engine.process)
+        aio = AioFront(engine)
         aio.start()
         server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         rpc = InferenceRpc(current, front=aio, counters=counters, limits=limits, server_version="bench")

@@ -136,6 +136,7 @@ class Gateway:
             waiting=config.shadow_waiting,
             max_bytes=config.waiting_max_bytes,
             counters=self._counters,
+            number=telling.number,
             tell=telling.tell,
         )
         self._shadow.start()
@@ -174,9 +175,10 @@ class Gateway:
             workers=workers,
             counters=self._counters,
             pinned=pinned,
-            observe=self._observer.answered,
+            observer=self._observer,
             new_id=new_prediction_id,
         )
+        self._on_stop(self._observer.flush)
 
     async def _start_routes(self) -> None:
         config, routes = self._config, self._routes
@@ -205,7 +207,7 @@ class Gateway:
         self._routes = Routes(
             self._current, load=self._files.load, save=partial(route_cache.save, config.spool_dir / "routes.pb")
         )
-        aio = AioFront(self._engine.process)
+        aio = AioFront(self._engine)
         aio.start()
         self._on_stop(aio.stop)
         server = self._server(aio)
@@ -222,7 +224,7 @@ class Gateway:
             front = NativeFront(
                 config.listen_address,
                 fallback=socket,
-                process=self._engine.process,
+                engine=self._engine,
                 max_bytes=config.max_request_bytes,
             )
             front.start()

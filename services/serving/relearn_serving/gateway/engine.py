@@ -6,8 +6,9 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,17 @@ _PARSED_HERE_BYTES = 64 * 1024
 _RUN_HERE_S = 0.004
 _EXPIRED = "DEADLINE_EXCEEDED"
 
-Observe = Callable[[Sequence[Work], Model, Answers, Sequence[float]], None]
+
+class Observer(Protocol):
+    """Who is told of answers after they were given. Any thread calls it."""
+
+    def answered(self, works: Sequence[Work], model: Model, answers: Answers, durations_s: Sequence[float]) -> None:
+        """One run; it may wait for others to be told with."""
+        ...
+
+    def flush(self) -> None:
+        """Nothing else is to be done: tells what waits."""
+        ...
 
 
 class InferenceFailed(RelearnError):
@@ -57,7 +68,7 @@ class Engine:
         workers: Workers,
         counters: Counters,
         pinned: Pinned,
-        observe: Observe,
+        observer: Observer,
         new_id: NewId,
     ) -> None:
         self._current = current
@@ -66,9 +77,9 @@ class Engine:
         self._workers = workers
         self._counters = counters
         self._pinned = pinned
-        self._observe = observe
+        self._observer = observer
         self._new_id = new_id
-        self._lanes = Lanes(self._run, waiting=lane_waiting, max_bytes=waiting_max_bytes)
+        self._lanes = Lanes(self._run_in_lane, waiting=lane_waiting, max_bytes=waiting_max_bytes)
 
     def process(self, calls: Sequence[Call]) -> None:
         """Answers or refuses every call, now or from another thread."""
@@ -95,6 +106,13 @@ class Engine:
                     self._to_lane(work, model)
             else:
                 self._run(model, works)
+
+    def idle(self) -> None:
+        """The front has nothing that waits: time for what answers left to do."""
+        try:
+            self._observer.flush()
+        except Exception:
+            log.exception("answers were given but could not be told to the tap")
 
     def _handle(self, call: Call) -> None:
         """A call whose parsing alone would hold others up."""
@@ -170,6 +188,10 @@ class Engine:
         except RelearnError as error:
             self._refuse(work.call, error, work)
 
+    def _run_in_lane(self, model: Model, works: Sequence[Work]) -> None:
+        self._run(model, works)
+        self.idle()
+
     def _run(self, model: Model, works: Sequence[Work]) -> None:
         """Answers works of one model, as many in one run as fit."""
         chunk: list[Work] = []
@@ -233,7 +255,7 @@ class Engine:
             requests.append((work.choice.arm, winners, model_s * work.size, gateway_s))
             first += work.size
         self._counters.answered(model.project_id, model.model_version_id, len(model.classes), requests)
-        self._observe(works, model, answers, durations_s)
+        self._observer.answered(works, model, answers, durations_s)
 
     def _fail(self, work: Work, model: Model) -> None:
         self._counters.failed(
@@ -271,6 +293,8 @@ def _see_alike(route: Route, models: Mapping[str, Model]) -> bool:
 
 def _batch(model: Model, works: Sequence[Work]) -> NDArray[np.float32]:
     """[n, c, h, w]: the rows of `works` in their order; images are preprocessed together where they can be."""
+    if len(works) == 1 and works[0].batch is not None:
+        return works[0].batch
     if all(work.batch is None for work in works):
         batch = model_input([image for work in works for image in work.decoded], model.preprocessing)
         first = 0
@@ -278,8 +302,9 @@ def _batch(model: Model, works: Sequence[Work]) -> NDArray[np.float32]:
             work.batch = batch[first : first + work.size]
             first += work.size
         return batch
-    made = [model_input(work.decoded, model.preprocessing) if work.batch is None else work.batch for work in works]
-    return made[0] if len(made) == 1 else np.concatenate(made)
+    return np.concatenate(
+        [model_input(work.decoded, model.preprocessing) if work.batch is None else work.batch for work in works]
+    )
 
 
 def _responses(works: Sequence[Work], model: Model, answers: Answers) -> list[bytes]:

@@ -104,10 +104,10 @@ def length_prefixed(label: str) -> bytes:
 
 def softmax(logits: FloatArray) -> FloatArray:
     """Rows that sum to 1; [n, k] in, [n, k] out."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    np.exp(shifted, out=shifted)
-    normalised: FloatArray = shifted / shifted.sum(axis=1, keepdims=True)
-    return normalised
+    probabilities: FloatArray = logits - np.maximum.reduce(logits, axis=1, keepdims=True)
+    np.exp(probabilities, out=probabilities)
+    probabilities /= np.add.reduce(probabilities, axis=1, keepdims=True)
+    return probabilities
 
 
 def _session(path: Path) -> onnxruntime.InferenceSession:

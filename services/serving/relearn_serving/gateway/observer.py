@@ -1,7 +1,13 @@
-"""After an answer: number it, tell the tap, and let the shadow look."""
+"""After an answer: number it, tell the tap, and let the shadow look.
 
+Numbers are drawn at once, so that a kill leaves a gap. The rest is done for several runs together, because most of
+its cost is per call and not per prediction.
+"""
+
+import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from relearn_serving.gateway.blobs import Blobs
 from relearn_serving.gateway.identity import Identity
@@ -14,6 +20,9 @@ from relearn_serving.gateway.work import Work
 
 OfferToShadow = Callable[[Work, Answered], None]
 
+_TOGETHER = 16  # requests
+_LATEST_S = 0.02
+
 
 class Telling:
     """Numbers predictions and hands them to the tap. Any thread may use it."""
@@ -24,15 +33,14 @@ class Telling:
         self._tap = tap
         self._blobs = blobs
 
+    def number(self, predictions: int) -> int:
+        """The first of that many new numbers."""
+        return self._identity.draw(predictions)
+
     def tell(self, answered: Sequence[Answered], model: Model, answers: Answers) -> None:
-        """One prediction per row of `answers`, which `answered` own."""
+        """One prediction per row that `answered` own among those of `answers`."""
         records = self._teller.tell(
-            answered,
-            answers,
-            model_version_id=model.model_version_id,
-            classes=model.classes,
-            first_sequence=self._identity.draw(sum(each.size for each in answered)),
-            at=time.time(),
+            answered, answers, model_version_id=model.model_version_id, classes=model.classes, at=time.time()
         )
         for record, left_out in records:
             if left_out is None:
@@ -41,34 +49,76 @@ class Telling:
                 self._blobs.offer(record, left_out)
 
 
+class _Run(NamedTuple):
+    """Answers of one run; `works` own its rows in their order."""
+
+    works: Sequence[Work]
+    model: Model
+    answers: Answers
+    durations_s: Sequence[float]
+    sequence: int  # number of its first prediction
+
+
 class Observer:
     """Called by whichever thread gave the answers, once per run of a model."""
 
     def __init__(self, telling: Telling, *, offer_to_shadow: OfferToShadow) -> None:
         self._telling = telling
         self._offer_to_shadow = offer_to_shadow
+        self._runs: list[_Run] = []
+        self._waiting = 0  # requests
+        self._since = 0.0
+        self._lock = threading.Lock()
 
     def answered(self, works: Sequence[Work], model: Model, answers: Answers, durations_s: Sequence[float]) -> None:
-        """Tells the answers of one run; `works` own its rows in their order."""
+        """Tells the answers of one run, now or soon; `works` own its rows in their order."""
+        run = _Run(works, model, answers, durations_s, self._telling.number(len(answers.winners)))
+        now = time.monotonic()
+        with self._lock:
+            if not self._runs:
+                self._since = now
+            self._runs.append(run)
+            self._waiting += len(works)
+            if self._waiting < _TOGETHER and now < self._since + _LATEST_S:
+                return
+        self.flush()
+
+    def flush(self) -> None:
+        """Tells what waits for others to be told with."""
+        with self._lock:
+            runs, self._runs, self._waiting = self._runs, [], 0
+        by_model: dict[Model, list[_Run]] = {}
+        for run in runs:
+            by_model.setdefault(run.model, []).append(run)
+        for model, same in by_model.items():
+            self._tell(model, same)
+
+    def _tell(self, model: Model, runs: Sequence[_Run]) -> None:
+        works: list[Work] = []
+        told: list[Answered] = []
         first = 0
-        told = []
-        for work, duration_s in zip(works, durations_s, strict=True):
-            told.append(
-                Answered(
-                    prediction_id=work.prediction_id,
-                    champion_prediction_id="",
-                    route=work.choice.route,
-                    arm=work.choice.arm,
-                    inputs=inputs_of(work.request.images, work.decoded),
-                    first=first,
-                    size=work.size,
-                    group_key=work.request.group_key,
-                    traceparent=carried_on(work.call.traceparent),
-                    duration_s=duration_s,
+        for run in runs:
+            sequence = run.sequence
+            for work, duration_s in zip(run.works, run.durations_s, strict=True):
+                works.append(work)
+                told.append(
+                    Answered(
+                        prediction_id=work.prediction_id,
+                        champion_prediction_id="",
+                        route=work.choice.route,
+                        arm=work.choice.arm,
+                        inputs=inputs_of(work.request.images, work.decoded) if work.decoded else (),
+                        first=first,
+                        size=work.size,
+                        sequence=sequence,
+                        group_key=work.request.group_key,
+                        traceparent=carried_on(work.call.traceparent),
+                        duration_s=duration_s,
+                    )
                 )
-            )
-            first += work.size
-        self._telling.tell(told, model, answers)
+                first += work.size
+                sequence += work.size
+        self._telling.tell(told, model, Answers.together([run.answers for run in runs]))
         for work, each in zip(works, told, strict=True):
             if work.choice.shadow:
                 self._offer_to_shadow(work, each)

@@ -31,7 +31,7 @@ ARMS = {
     Arm.PINNED: PredictionMade.ARM_PINNED,
 }
 
-_FP16_MAX = np.float32(np.finfo(np.float16).max)
+_FP16_MAX = float(np.finfo(np.float16).max)
 
 _TOPIC = topic_of(PredictionMade)
 _SAME_HEADERS = (
@@ -70,6 +70,7 @@ class Answered(NamedTuple):
     inputs: Sequence[Input]  # empty for a tensor
     first: int  # row of its first item
     size: int
+    sequence: int  # number of its first item
     group_key: str
     traceparent: str
     duration_s: float
@@ -93,10 +94,9 @@ class Teller:
         *,
         model_version_id: str,
         classes: Sequence[str],
-        first_sequence: int,
         at: float,
     ) -> list[tuple[Record, bytes | None]]:
-        """One record per prediction, numbered from `first_sequence`; with an input that is too large to be inside.
+        """One record per prediction; with an input that is too large to be inside.
 
         Args:
             at: seconds since 1970.
@@ -114,7 +114,7 @@ class Teller:
                 row = each.first + index
                 message = PredictionMade(
                     prediction_id=f"{each.prediction_id}/{index}",
-                    sequence=first_sequence + len(told),
+                    sequence=each.sequence + index,
                     predict_time=time,
                     predicted_label=classes[answers.winners[row]],
                     confidence=numbers.confidences[row],
@@ -156,9 +156,10 @@ class _Numbers:
         self._width = 4 * answers.probabilities.shape[1]
         self._prefix = _probabilities_prefix(answers.probabilities.shape[1])
         embedding = answers.embedding
-        # beyond the range of fp16 the largest number says more than infinity, which consumers refuse
-        clipped = None if embedding is None else np.clip(embedding, -_FP16_MAX, _FP16_MAX)
-        self._embedding = b"" if clipped is None else clipped.astype("<f2").tobytes()
+        if embedding is not None and answers.embedding_power > _FP16_MAX**2:
+            # beyond the range of fp16 its largest number says more than infinity, which consumers refuse
+            embedding = np.clip(embedding, -_FP16_MAX, _FP16_MAX)
+        self._embedding = b"" if embedding is None else embedding.astype("<f2").tobytes()
         self._embedding_width = 0 if embedding is None else 2 * embedding.shape[1]
         self._embedding_prefix = _embedding_prefix(self._embedding_width)
 

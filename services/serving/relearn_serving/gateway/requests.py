@@ -75,12 +75,13 @@ def parse(message: oip.ModelInferRequest, limits: Limits) -> InferenceRequest:
         raise WrongDatatype(
             f"input 'image' has datatype {tensor.datatype[:80]!r}; expected BYTES (encoded images) or FP32 (a tensor)"
         )
+    keyed = bool(message.parameters)  # each look into an empty map costs as much as the rest of the line
     return InferenceRequest(
         project_id=message.model_name,
         version=message.model_version,
         caller_id=message.id,
-        route_key=_key(message, "route_key"),
-        group_key=_key(message, "group_key"),
+        route_key=_key(message, "route_key") if keyed else "",
+        group_key=_key(message, "group_key") if keyed else "",
         images=images,
         tensor=array,
         outputs=_outputs(message),

@@ -7,6 +7,7 @@ messages may be concatenated, so an answer is that template, its prediction id a
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,21 +26,41 @@ class Answers:
     winners: Sequence[int]  # most likely class of each row
     confidences: NDArray[np.float32]  # [n], its probability
 
+    embedding_power: float  # sum of all its squares: says cheaply that no value is large, or none a number
+
     @classmethod
     def of(cls, outputs: Outputs) -> "Answers":
         probabilities = np.ascontiguousarray(outputs.probabilities, dtype=np.float32)
-        return cls(probabilities, outputs.embedding, probabilities.argmax(axis=1).tolist(), probabilities.max(axis=1))
+        embedding = outputs.embedding
+        return cls(
+            probabilities,
+            embedding,
+            probabilities.argmax(axis=1).tolist(),
+            probabilities.max(axis=1),
+            0.0 if embedding is None else float(np.vdot(embedding, embedding)),
+        )
+
+    @classmethod
+    def together(cls, runs: Sequence["Answers"]) -> "Answers":
+        """The answers of several runs of one model, in their order."""
+        if len(runs) == 1:
+            return runs[0]
+        embeddings = [run.embedding for run in runs if run.embedding is not None]
+        return cls(
+            np.concatenate([run.probabilities for run in runs]),
+            np.concatenate(embeddings) if embeddings else None,
+            [winner for run in runs for winner in run.winners],
+            np.concatenate([run.confidences for run in runs]),
+            sum(run.embedding_power for run in runs),
+        )
 
     def not_numbers(self) -> set[int]:
         """Rows whose probabilities or embedding are not finite numbers."""
-        embedding = self.embedding
-        with np.errstate(over="ignore", invalid="ignore"):
-            finite = np.isfinite(self.confidences.sum()) and (embedding is None or np.isfinite(embedding.sum()))
-        if finite:  # the maximum of a row with NaN is NaN
-            return set()
+        if isfinite(sum(self.confidences.tolist())) and isfinite(self.embedding_power):
+            return set()  # the maximum of a row with NaN is NaN
         rows = np.isfinite(self.probabilities).all(axis=1)
-        if embedding is not None:
-            rows &= np.isfinite(embedding).all(axis=1)
+        if self.embedding is not None:
+            rows &= np.isfinite(self.embedding).all(axis=1)
         return set(np.flatnonzero(~rows).tolist())
 
 

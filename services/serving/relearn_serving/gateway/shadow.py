@@ -26,6 +26,7 @@ from relearn_serving.gateway.work import Work
 
 log = logging.getLogger(__name__)
 
+Number = Callable[[int], int]
 Tell = Callable[[Sequence[Answered], Model, Answers], None]
 
 _RUN_MAX = 32
@@ -49,12 +50,15 @@ def shadow_id(prediction_id: str, model_version_id: str) -> str:
 class Shadow:
     """Takes work from serving threads and runs it in batches."""
 
-    def __init__(self, current: Current, *, waiting: int, max_bytes: int, counters: Counters, tell: Tell) -> None:
+    def __init__(
+        self, current: Current, *, waiting: int, max_bytes: int, counters: Counters, number: Number, tell: Tell
+    ) -> None:
         """At most `waiting` requests and `max_bytes` of them wait."""
         self._current = current
         self._queue: deque[ShadowWork] = deque()
         self._room = Room(requests=waiting, max_bytes=max_bytes)
         self._counters = counters
+        self._number = number
         self._tell = tell
         self._wake = threading.Event()
         self._stopping = False
@@ -150,6 +154,7 @@ class Shadow:
                     champion_prediction_id=answered.prediction_id,
                     arm=Arm.SHADOW,
                     first=rows.start,
+                    sequence=self._number(answered.size),
                     duration_s=model_s,
                 )
             )

@@ -182,6 +182,8 @@ async def test_what_is_no_fault_of_the_caller_is_said_too(the_loop: Any) -> None
     again = await the_loop.gateway(registry_address="127.0.0.1:1")
     await in_force(again, "shop", 1)
     said["a version that cannot be fetched"] = await refusal(again, request(png(), model_version="3"))
+    await again.stop()
+    the_loop.gateways.clear()
     fresh = await the_loop.gateway("fresh", registry_address="127.0.0.1:1")
     said["a model that cannot be fetched"] = await refusal(fresh, request(png()))
 

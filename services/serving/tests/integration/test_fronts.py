@@ -25,11 +25,13 @@ class Answering:
         self.answered = 0
         self._lock = threading.Lock()
 
-    def __call__(self, calls: Sequence[Call]) -> None:
+    def process(self, calls: Sequence[Call]) -> None:
         for call in calls:
             call.answer(ANSWER)
         with self._lock:
             self.answered += len(calls)
+
+    def idle(self) -> None: ...
 
 
 class Callers:
@@ -52,7 +54,7 @@ class Callers:
 
 async def test_a_stop_loses_no_answer_that_was_given() -> None:
     answering, callers = Answering(), Callers()
-    front = NativeFront("127.0.0.1:0", fallback="/nonexistent", process=answering, max_bytes=1 << 20)
+    front = NativeFront("127.0.0.1:0", fallback="/nonexistent", engine=answering, max_bytes=1 << 20)
     front.start()
     channels = [grpc.aio.insecure_channel(f"127.0.0.1:{front.port}", [("n", n)]) for n in range(CHANNELS)]
     asking = [asyncio.create_task(callers.ask(channel)) for channel in channels for _ in range(CALLERS)]

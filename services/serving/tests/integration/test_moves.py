@@ -219,6 +219,8 @@ async def test_a_gateway_that_was_away_during_a_rollback_never_serves_what_is_ba
     with caplog.at_level(logging.INFO, "relearn_serving.gateway.routes"):
         told = await the_loop.gateway()
         await in_force(told, "shop", newest.revision)
+        await told.stop()
+        the_loop.gateways.clear()
         alone = await the_loop.gateway("fresh", control_address="127.0.0.1:1")
         await in_force(alone, "shop", newest.revision)
 

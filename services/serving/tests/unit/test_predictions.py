@@ -43,6 +43,7 @@ def answered(**changes: object) -> Answered:
         "inputs": inputs_of((IMAGE, IMAGE), (decoded, decoded)),
         "first": 0,
         "size": 2,
+        "sequence": 41,
         "group_key": "camera 4",
         "traceparent": TRACE,
         "duration_s": 0.5,
@@ -53,7 +54,7 @@ def answered(**changes: object) -> Answered:
 def told(given: Answered, *, prefix: str = "") -> list[tuple[object, bytes | None]]:
     teller = Teller.of(gateway_id="g", topic_prefix=prefix)
     return teller.tell(  # type: ignore[return-value]
-        [given], answers(), model_version_id="shop/model/1", classes=("a", "b", "c"), first_sequence=41, at=AT
+        [given], answers(), model_version_id="shop/model/1", classes=("a", "b", "c"), at=AT
     )
 
 
@@ -144,9 +145,7 @@ def test_an_embedding_beyond_fp16_is_told_as_the_largest_number():
     large = Answers.of(Outputs(probabilities, np.array([[1e6, -3e38]], np.float32)))
     teller = Teller.of(gateway_id="g", topic_prefix="")
 
-    ((record, _),) = teller.tell(
-        [answered(inputs=(), size=1)], large, model_version_id="m", classes=("a", "b"), first_sequence=1, at=AT
-    )
+    ((record, _),) = teller.tell([answered(inputs=(), size=1)], large, model_version_id="m", classes=("a", "b"), at=AT)
 
     embedding = np.frombuffer(PredictionMade.FromString(record.value or b"").embedding, "<f2")
     assert embedding.tolist() == [65504.0, -65504.0]
