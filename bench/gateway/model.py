@@ -15,7 +15,7 @@ from relearn_serving.gateway.artifact import read_card
 from relearn_serving.gateway.model import Model
 
 SIDE, CLASSES = 28, 10
-VERSION = "bench/model/1"
+VERSION, CHALLENGER = "bench/model/1", "bench/model/2"
 
 
 def write(folder: Path) -> None:
@@ -57,12 +57,12 @@ def write(folder: Path) -> None:
     (folder / "model.json").write_text(json.dumps(card))
 
 
-def load(folder: Path) -> Model:
+def load(folder: Path, version: str = VERSION) -> Model:
     """The model as the gateway loads it."""
     return Model(
         folder / "model.onnx",
         read_card((folder / "model.json").read_bytes()),
-        model_version_id=VERSION,
+        model_version_id=version,
         project_id="bench",
         classes=tuple(f"class {number}" for number in range(CLASSES)),
         limits=ImageLimits(),

@@ -3,6 +3,8 @@
     null       the native front answers a constant: what is left when nothing is done
     native     the gateway's engine behind the native front, tap off
     native+tap the same with the tap to a real broker
+    native+tap+shadow
+               the same, and the model once more as its own challenger
     aio        the same engine behind grpc.aio, tap off
     aio+tap    the same with the tap
 
@@ -16,12 +18,13 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 import grpc
 import uvloop
-from model import VERSION, load
+from model import CHALLENGER, VERSION, load
 from obstore.store import LocalStore
 from pygrpc_native import EVENT_CALL, NativeGrpcFront
 from tritonclient.grpc import service_pb2 as oip
@@ -42,6 +45,7 @@ from relearn_serving.gateway.requests import Limits
 from relearn_serving.gateway.responses import Answers
 from relearn_serving.gateway.routing import Phase, Route, RouteTable
 from relearn_serving.gateway.rpc import InferenceRpc
+from relearn_serving.gateway.shadow import Shadow
 from relearn_serving.gateway.spool import Spool
 from relearn_serving.gateway.state import Current, Serving
 from relearn_serving.gateway.tap import Tap, producer_settings
@@ -73,22 +77,41 @@ class Off:
     def flush(self) -> None: ...
 
 
-def observer(folder: Path, broker: str, closing: ExitStack) -> Observer:
+def observer(current: Current, counters: Counters, folder: Path, broker: str, closing: ExitStack) -> Observer:
     scratch = Path(tempfile.mkdtemp(dir=folder))
     tap = Tap(producer_settings(broker), Spool(scratch / "spool", max_bytes=1 << 28, segment_bytes=1 << 22))
     tap.start()
     closing.callback(tap.stop)
     blobs = Blobs(LocalStore(scratch), tell=tap.offer)
     telling = Telling(identity=Identity(scratch, new_id=new_id), tap=tap, blobs=blobs, topic_prefix="")
-    return Observer(telling, offer_to_shadow=lambda *_: None)
+    shadow = Shadow(
+        current, waiting=512, max_bytes=1 << 28, counters=counters, number=telling.number, tell=telling.tell
+    )
+    shadow.start()
+    closing.callback(shadow.stop)
+    return Observer(telling, offer_to_shadow=shadow.offer)
+
+
+def routed(folder: Path, *, shadow: bool) -> Current:
+    """The model as champion, and as its own challenger."""
+    route = Route(
+        project_id="bench",
+        revision=1,
+        champion=VERSION,
+        challenger=CHALLENGER if shadow else "",
+        phase=Phase.SHADOW if shadow else Phase.SERVING,
+        weight=0,
+        shards=1,
+    )
+    current = Current()
+    models = {version: load(folder, version) for version in route.versions}
+    current.swap(Serving(RouteTable().with_route(route).completed(), MappingProxyType(models)))
+    return current
 
 
 async def serve(variant: str, folder: Path, broker: str, closing: ExitStack) -> None:
-    current, counters, limits = Current(), Counters(), Limits(max_batch=64)
-    route = Route(
-        project_id="bench", revision=1, champion=VERSION, challenger="", phase=Phase.SERVING, weight=0, shards=1
-    )
-    current.swap(Serving(RouteTable().with_route(route).completed(), MappingProxyType({VERSION: load(folder)})))
+    counters, limits = Counters(), Limits(max_batch=64)
+    current = routed(folder, shadow="shadow" in variant)
     engine = Engine(
         current,
         limits=limits,
@@ -97,8 +120,8 @@ async def serve(variant: str, folder: Path, broker: str, closing: ExitStack) -> 
         waiting_max_bytes=1 << 28,
         workers=Workers(threads=2, waiting=256, max_bytes=1 << 28),
         counters=counters,
-        pinned=Pinned(lambda _: load(folder), keep=1, waiting=1),
-        observer=observer(folder, broker, closing) if variant.endswith("+tap") else Off(),
+        pinned=Pinned(partial(load, folder), keep=1, waiting=1),
+        observer=observer(current, counters, folder, broker, closing) if "+tap" in variant else Off(),
         new_id=new_prediction_id,
     )
     if variant.startswith("native"):

@@ -59,7 +59,7 @@ class InferenceRpc(GRPCInferenceServiceServicer):  # type: ignore[misc]
         response = oip.ModelMetadataResponse(
             name=route.project_id, versions=[version_number(v) for v in route.versions], platform="onnxruntime_onnx"
         )
-        response.inputs.add(name=INPUT, datatype="BYTES", shape=(-1,))
+        response.inputs.add(name=INPUT, datatype="BYTES", shape=(-1, 1))
         response.outputs.add(name="probabilities", datatype="FP32", shape=(-1, len(model.classes)))
         response.outputs.add(name="label", datatype="BYTES", shape=(-1,))
         response.outputs.add(name="confidence", datatype="FP32", shape=(-1,))

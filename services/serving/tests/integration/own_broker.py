@@ -45,10 +45,8 @@ class OwnBroker:
 
     def create_topic(self, topic: str) -> None:
         """Makes a topic of one partition."""
-        (made,) = (
-            AdminClient({"bootstrap.servers": self.bootstrap_servers}).create_topics([NewTopic(topic, 1)]).values()
-        )
-        made.result(30)
+        admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
+        admin.create_topics([NewTopic(topic, 1)])[topic].result(30)
 
     def messages(self, topic: str, partitions: int) -> list[bytes]:
         """All that a topic holds now, in the order of each partition."""
