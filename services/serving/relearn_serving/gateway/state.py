@@ -17,7 +17,7 @@ class Serving:
 
 
 class Current:
-    """Holds the value in force. Readers take it once per batch; requests keep the models they were given."""
+    """Holds the value in force. Readers take it once per request, which then keeps the models it was given."""
 
     def __init__(self) -> None:
         self.serving = Serving()
