@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,16 +13,15 @@ from typing import Any
 from opentelemetry.trace import SpanKind
 
 from relearn_runtime import logs, metrics, telemetry
-from relearn_runtime.backlog import Backlog
-from relearn_runtime.backoff import delays
-from relearn_runtime.batches import StoredOffsets
+from relearn_runtime.backlog import Backlogs
+from relearn_runtime.backoff import ATTEMPTS, Tries
 from relearn_runtime.conduct import Conduct
 from relearn_runtime.database import Store
-from relearn_runtime.dispatch import ATTEMPTS
 from relearn_runtime.envelope import Event, MalformedEvent, Record, decode, type_of
 from relearn_runtime.errors import reason_of
 from relearn_runtime.faults import Verdict, judge
 from relearn_runtime.feed import Feed, Place
+from relearn_runtime.offsets import StoredOffsets
 from relearn_runtime.parking import ParkedEvents
 from relearn_runtime.reactions import Reaction
 
@@ -50,25 +48,24 @@ class BatchConsumer:
         prefix: str,
         settings: dict[str, Any],
         reaction: Reaction,
-        max_events: int,
         store: Store[Any],
         conduct: Conduct,
         deadline_s: float,
         drain_s: float,
     ) -> None:
-        self._prefix, self._reaction, self._max_events = prefix, reaction, max_events
+        self._prefix, self._reaction = prefix, reaction
         self._store, self._conduct, self._deadline_s, self._drain_s = store, conduct, deadline_s, drain_s
-        self._backlogs: dict[Place, Backlog] = {}
+        self._backlogs = Backlogs(reaction.consumer)
         self._wake, self._idle, self._stopping = asyncio.Event(), asyncio.Event(), False
         self._idle.set()
         self._task: asyncio.Task[None] | None = None
         topics = [prefix + reaction.topic]
         self._feed = Feed(name=reaction.consumer, topics=topics, settings=settings, listener=self)
 
-    def start(self) -> None:
-        """Begins to consume; Kafka need not be there yet."""
+    def start(self) -> Sequence[asyncio.Future[None]]:
+        """Begins to consume; Kafka need not be there yet. Returns what must not end before `stop`."""
         self._task = asyncio.create_task(self._work(), name=self._reaction.consumer)
-        self._feed.start()
+        return [self._task, self._feed.start()]
 
     async def stop(self) -> None:
         """Ends the batch in hand (or rolls it back after the drain time) and leaves the group."""
@@ -88,38 +85,24 @@ class BatchConsumer:
         """
         stored = await self._stored_offsets()
         for place in places:
-            self._backlogs[place] = Backlog()
+            self._backlogs.open(place)
         return {(topic, number): stored.get((topic.removeprefix(self._prefix), number), 0) for topic, number in places}
 
     async def revoked(self, places: Sequence[Place]) -> None:
         """Drops what waits and lets the batch in hand end; if that takes too long the fence decides."""
         for place in places:
-            self._backlogs.pop(place, None)
-            for gauge in (metrics.CONSUMER_LAG, metrics.CONSUMER_LAG_S):
-                with suppress(KeyError):
-                    gauge.remove(self._reaction.consumer, place[0], str(place[1]))
+            self._backlogs.close(place)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), self._drain_s)
 
     def received(self, records: Sequence[Record]) -> None:
         """Queues records per partition."""
-        by_place: dict[Place, list[Record]] = defaultdict(list)
-        for record in records:
-            by_place[record.topic, record.partition].append(record)
-        for place, some in by_place.items():
-            if (backlog := self._backlogs.get(place)) is not None:
-                backlog.extend(some)
-                if backlog.full and not backlog.paused:
-                    backlog.paused = True
-                    self._feed.pause(place)
+        self._backlogs.extend(records, self._feed)
         self._wake.set()
 
-    def backlog(self, place: Place) -> int:
-        """Records of a partition that wait; also tells Prometheus how old the oldest is."""
-        if (backlog := self._backlogs.get(place)) is None:
-            return 0
-        metrics.CONSUMER_LAG_S.labels(self._reaction.consumer, place[0], str(place[1])).set(backlog.age_s())
-        return len(backlog)
+    def measured(self, unread: Mapping[Place, int]) -> None:
+        """Updates the lag."""
+        self._backlogs.measure(unread)
 
     async def rewound(self, place: Place) -> None:
         """Forgets an offset of a topic that was made anew."""
@@ -128,7 +111,8 @@ class BatchConsumer:
             await offsets.forget((place[0].removeprefix(self._prefix), place[1]))
 
     async def _stored_offsets(self) -> dict[Place, int]:
-        for delay in delays(first_s=0.2, most_s=2.0):
+        tries = Tries(first_s=0.2, most_s=2.0)
+        while True:
             try:
                 async with self._store.transaction() as tx:
                     return await StoredOffsets(tx.connection, self._reaction.consumer).all()
@@ -136,12 +120,11 @@ class BatchConsumer:
                 if self._stopping:
                     raise
                 self._say_waiting(error)
-            await asyncio.sleep(delay)
-        raise AssertionError("delays never end")
+            await tries.pause()
 
     async def _work(self) -> None:
         while not self._stopping:
-            if not any(self._backlogs.values()):
+            if not any(len(backlog) for _, backlog in self._backlogs):
                 self._wake.clear()
                 await self._wake.wait()
                 await asyncio.sleep(_LINGER_S)  # what arrives together is handled together
@@ -164,15 +147,10 @@ class BatchConsumer:
 
     def _take(self) -> list[Record]:
         taken: list[Record] = []
-        for place, backlog in list(self._backlogs.items()):
-            taken += backlog.take(self._max_events - len(taken))
-            if backlog.paused and backlog.low:
-                backlog.paused = False
-                self._feed.resume(place)
-        # partitions take turns: the next batch begins with another one
-        if self._backlogs:
-            first = next(iter(self._backlogs))
-            self._backlogs[first] = self._backlogs.pop(first)
+        for place, backlog in self._backlogs:
+            taken += backlog.take(self._reaction.most - len(taken))
+            self._backlogs.throttle(place, self._feed)
+        self._backlogs.take_turns()
         return taken
 
     def _parse(self, received: Record) -> _Parsed:
@@ -189,43 +167,44 @@ class BatchConsumer:
 
     async def _batch(self, chunk: Sequence[_Parsed]) -> None:
         """Brings a chunk to its end, halves first when it fails as a whole."""
-        for delay in delays(first_s=0.2, most_s=5.0):
+        tries = Tries(first_s=0.2, most_s=5.0)
+        while True:
             try:
                 await self._settle(chunk, attempts=ATTEMPTS if len(chunk) == 1 else _ATTEMPTS_OF_MANY)
                 break
             except Exception as error:
                 self._say_waiting(error)
-            await asyncio.sleep(delay)
+            await tries.pause()
         ends = {(parsed.record.topic, parsed.record.partition): parsed.record.offset + 1 for parsed in chunk}
         for (topic, number), end in ends.items():
             self._feed.done((self._prefix + topic, number), end)  # only for those who watch the group's lag
 
     async def _settle(self, chunk: Sequence[_Parsed], *, attempts: int) -> None:
         """Raises only when a dependency is away; what had been settled before stays settled by its offset."""
-        if (error := await self._attempt(chunk, attempts=attempts)) is None:
+        tries = Tries(first_s=0.1, most_s=1.0)
+        if (error := await self._attempt(chunk, tries, most=attempts)) is None:
             return
         if len(chunk) == 1:
-            await self._give_up(chunk[0], error, attempts=attempts)
+            await self._give_up(chunk[0], error, attempts=tries.number)
             return
         middle = len(chunk) // 2
         for half in (chunk[:middle], chunk[middle:]):
             await self._settle(half, attempts=ATTEMPTS if len(half) == 1 else 1)
 
-    async def _attempt(self, chunk: Sequence[_Parsed], *, attempts: int) -> Exception | None:
-        for attempt, delay in enumerate(delays(first_s=0.1, most_s=1.0), start=1):
+    async def _attempt(self, chunk: Sequence[_Parsed], tries: Tries, *, most: int) -> Exception | None:
+        while True:
             try:
                 await self._once(chunk)
             except Exception as error:
                 verdict = judge(error)
                 if verdict is Verdict.AWAY:
                     raise
-                if verdict is not Verdict.RETRY or attempt >= attempts:
+                if verdict not in (Verdict.RETRY, Verdict.BUSY) or tries.spent(most):
                     return error
-                log.info("batch failed, trying again", extra={"attempt": attempt, "reason": reason_of(error)})
+                log.info("batch failed, trying again", extra={"attempt": tries.number, "reason": reason_of(error)})
             else:
                 return None
-            await asyncio.sleep(delay)
-        raise AssertionError("delays never end")
+            await tries.pause()
 
     async def _once(self, chunk: Sequence[_Parsed]) -> None:
         topic, started = self._reaction.topic, time.monotonic()
@@ -286,15 +265,16 @@ class BatchConsumer:
 
     async def _give_up(self, parsed: _Parsed, error: Exception, *, attempts: int) -> None:
         """Parks one event, or lets it wait for another topic; its offset moves in the same transaction."""
-        waits = judge(error) is Verdict.NOT_YET_KNOWN
+        waits = judge(error) in (Verdict.NOT_YET_KNOWN, Verdict.BUSY)
         async with self._store.transaction() as tx:
             if not await self._fenced(tx, [parsed]):
                 return
             rows, consumer = ParkedEvents(tx.connection), self._reaction.consumer
             if waits:
-                await rows.add_waiting(consumer, parsed.record, error, deadline_s=self._deadline_s)
+                await rows.add_waiting(consumer, parsed.record, error, attempts=attempts, deadline_s=self._deadline_s)
             else:
                 await rows.add_parked(consumer, parsed.record, error, attempts=attempts)
+        metrics.EVENTS.labels(self._reaction.topic, "waiting" if waits else "parked").inc()
         if waits:
             self._conduct.note_waiting()
             return
@@ -304,4 +284,4 @@ class BatchConsumer:
 
     @staticmethod
     def _say_waiting(error: Exception) -> None:
-        logs.say_waiting(log, "batch waits for a dependency", error, away=judge(error) is Verdict.AWAY)
+        logs.say_waiting(log, "batch waits for a dependency", error, away=judge(error) in (Verdict.AWAY, Verdict.BUSY))

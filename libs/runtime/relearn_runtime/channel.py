@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import grpc
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import SpanKind, StatusCode
 from pydantic import SecretStr
 
 from relearn_runtime import telemetry
@@ -15,7 +15,9 @@ from relearn_runtime.server import MAX_MESSAGE_BYTES
 
 STREAM_DEADLINE_S = 600.0
 _RETRIES = {
-    # every mutating RPC carries a request_id, so all of them may be repeated; nothing but UNAVAILABLE is
+    # Every mutating RPC may be repeated: it carries a request_id, or repeating it does nothing more by itself (NextTask
+    # gives the same lease again, ReportGateway numbers its reports, GetPack begins one pack a version). Nothing but
+    # UNAVAILABLE is.
     "methodConfig": [
         {
             "name": [{}],
@@ -79,9 +81,13 @@ class _Dressed:
 class _UnaryUnary(_Dressed, grpc.aio.UnaryUnaryClientInterceptor):
     async def intercept_unary_unary(self, go_on: Any, details: Any, request: Any) -> Any:
         method = details.method.decode() if isinstance(details.method, bytes) else details.method
-        with telemetry.span(method.lstrip("/"), kind=SpanKind.CLIENT, attributes={"rpc.system": "grpc"}):
+        name = method.lstrip("/")
+        with telemetry.span(name, kind=SpanKind.CLIENT, attributes=telemetry.rpc_attributes(name)) as span:
             call = await go_on(self.dress(details, self._deadline_s), request)
-            await call.code()  # the span lasts as long as the call
+            code = await call.code()  # the span lasts as long as the call
+            span.set_attribute("rpc.grpc.status_code", code.value[0])
+            if code is not grpc.StatusCode.OK:
+                span.set_status(StatusCode.ERROR)
             return call
 
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from relearn_runtime import metrics
-from relearn_runtime.backlog import Backlog
+from relearn_runtime.backlog import Backlog, Backlogs
 from relearn_runtime.dispatch import Dispatcher
 from relearn_runtime.envelope import Record
 from relearn_runtime.feed import Feed, Place
@@ -23,7 +20,7 @@ log = logging.getLogger(__name__)
 class _Lane:
     """One assigned partition: what waits, and the task that works on it."""
 
-    backlog: Backlog = field(default_factory=Backlog)
+    backlog: Backlog
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     leaving: bool = False
     task: asyncio.Task[None] | None = None
@@ -45,12 +42,13 @@ class SinglesConsumer:
     ) -> None:
         self._name, self._prefix, self._dispatcher, self._drain_s = name, prefix, dispatcher, drain_s
         self._slots = asyncio.Semaphore(concurrency)
+        self._backlogs = Backlogs(name)
         self._lanes: dict[Place, _Lane] = {}
         self._feed = Feed(name=name, topics=[prefix + topic for topic in topics], settings=settings, listener=self)
 
-    def start(self) -> None:
-        """Begins to consume; Kafka need not be there yet."""
-        self._feed.start()
+    def start(self) -> Sequence[asyncio.Future[None]]:
+        """Begins to consume; Kafka need not be there yet. Returns what must not end before `stop`."""
+        return [self._feed.start()]
 
     async def stop(self) -> None:
         """Ends what is in hand (or gives it back after the drain time), commits, leaves the group."""
@@ -60,7 +58,7 @@ class SinglesConsumer:
     async def assigned(self, places: Sequence[Place]) -> dict[Place, int]:
         """Opens a lane per partition; the group's committed offsets hold."""
         for place in places:
-            lane = self._lanes[place] = _Lane()
+            lane = self._lanes[place] = _Lane(backlog=self._backlogs.open(place))
             lane.task = asyncio.create_task(self._work(place, lane), name=f"{self._name} {place[0]}/{place[1]}")
         log.info("partitions assigned", extra={"consumer": self._name, "partitions": [f"{t}/{p}" for t, p in places]})
         return {}
@@ -77,28 +75,18 @@ class SinglesConsumer:
             for task in late:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        for (topic, partition), _ in lanes:
-            for gauge in (metrics.CONSUMER_LAG, metrics.CONSUMER_LAG_S):
-                with suppress(KeyError):
-                    gauge.remove(self._name, topic, str(partition))
+        for place, _ in lanes:
+            self._backlogs.close(place)
 
     def received(self, records: Sequence[Record]) -> None:
-        """Puts records into their lanes; those of partitions that are no longer ours belong to another."""
-        by_place: dict[Place, list[Record]] = defaultdict(list)
-        for record in records:
-            by_place[record.topic, record.partition].append(record)
-        for place, some in by_place.items():
+        """Puts records into their lanes."""
+        for place in self._backlogs.extend(records, self._feed):
             if lane := self._lanes.get(place):
-                lane.backlog.extend(some)
                 lane.wake.set()
-                self._throttle(place, lane.backlog)
 
-    def backlog(self, place: Place) -> int:
-        """Records of a partition that wait; also tells Prometheus how old the oldest is."""
-        if (lane := self._lanes.get(place)) is None:
-            return 0
-        metrics.CONSUMER_LAG_S.labels(self._name, place[0], str(place[1])).set(lane.backlog.age_s())
-        return len(lane.backlog)
+    def measured(self, unread: Mapping[Place, int]) -> None:
+        """Updates the lag."""
+        self._backlogs.measure(unread)
 
     async def rewound(self, place: Place) -> None:
         """Nothing to forget: the offsets are the group's."""
@@ -119,12 +107,5 @@ class SinglesConsumer:
                 continue
             lane.backlog.take(1)
             self._feed.done(place, record.offset + 1)
-            self._throttle(place, lane.backlog)
-
-    def _throttle(self, place: Place, backlog: Backlog) -> None:
-        if not backlog.paused and backlog.full:
-            backlog.paused = True
-            self._feed.pause(place)
-        elif backlog.paused and backlog.low:
-            backlog.paused = False
-            self._feed.resume(place)
+            if not lane.leaving:
+                self._backlogs.throttle(place, self._feed)

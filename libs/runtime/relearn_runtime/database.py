@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -47,9 +48,10 @@ def database(url: str | SecretStr, *, statement_timeout_s: float = 10.0, pool_si
         "idle_in_transaction_session_timeout": "120000",
         "application_name": "relearn",
     }
+    # No ping before use, which costs three round trips a transaction: the first error of a lost connection drops the
+    # whole pool, and handlers, jobs and channels try again.
     engine = create_async_engine(
         plain.set(drivername="postgresql+asyncpg"),
-        pool_pre_ping=True,
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=10,
@@ -82,10 +84,15 @@ Tx = TypeVar("Tx", bound=Transaction)
 
 
 class Store(Generic[Tx]):
-    """Opens transactions of a service's own type."""
+    """Opens transactions of a service's own type.
+
+    Attributes:
+        outbox_written: set by each commit that leaves events in the outbox; the relay waits for it.
+    """
 
     def __init__(self, database: Database, transaction: Callable[[AsyncConnection], Tx]) -> None:
         self.database = database
+        self.outbox_written = asyncio.Event()
         self._transaction = transaction
 
     @asynccontextmanager
@@ -94,4 +101,6 @@ class Store(Generic[Tx]):
         async with self.database.engine.begin() as connection:
             tx = self._transaction(connection)
             yield tx
+        if tx.outbox.written:
+            self.outbox_written.set()
         tx.committed()

@@ -5,7 +5,6 @@ Transaction, inbox claim, handler, commit; the caller then stores the offset.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ from typing import Any
 from opentelemetry.trace import SpanKind
 
 from relearn_runtime import inbox, logs, metrics, telemetry
-from relearn_runtime.backoff import delays
+from relearn_runtime.backoff import Tries
 from relearn_runtime.conduct import Conduct
 from relearn_runtime.database import Store
 from relearn_runtime.envelope import Event, MalformedEvent, Record, decode, type_of
@@ -24,7 +23,6 @@ from relearn_runtime.inbox import Claim
 from relearn_runtime.parking import ParkedEvents
 from relearn_runtime.reactions import Reaction
 
-ATTEMPTS = 5
 log = logging.getLogger(__name__)
 
 
@@ -75,30 +73,31 @@ class Dispatcher:
 
     async def _until_done(self, work: Any) -> str:
         """Waits for a dependency as long as it is away: the partition stands still and keeps its order."""
-        for delay in delays(first_s=0.2, most_s=5.0):
+        tries = Tries(first_s=0.2, most_s=5.0)
+        while True:
             try:
                 return str(await work())
             except Exception as error:
                 # whatever keeps us even from parking is a dependency that is away, or nothing we may lose an event for
-                logs.say_waiting(log, "event waits for a dependency", error, away=judge(error) is Verdict.AWAY)
-                await asyncio.sleep(delay)
-        raise AssertionError("delays never end")
+                away = judge(error) in (Verdict.AWAY, Verdict.BUSY)
+                logs.say_waiting(log, "event waits for a dependency", error, away=away)
+            await tries.pause()
 
     async def _react(self, record: Record, event: Event[Any], reaction: Reaction) -> str:
-        for attempt, delay in enumerate(delays(first_s=0.1, most_s=1.0), start=1):
+        tries = Tries(first_s=0.1, most_s=1.0)
+        while True:
             try:
                 return await self._once(record, event, reaction)
             except Exception as error:
                 verdict = judge(error)
                 if verdict is Verdict.AWAY:
                     raise
-                if verdict is Verdict.NOT_YET_KNOWN:
-                    return await self._let_wait(record, event, error)
-                if verdict is Verdict.PARK or attempt >= ATTEMPTS:
-                    return await self._park(record, event, error, attempts=attempt)
-                log.info("handler failed, trying again", extra={"attempt": attempt, "reason": reason_of(error)})
-            await asyncio.sleep(delay)
-        raise AssertionError("delays never end")
+                if verdict is Verdict.NOT_YET_KNOWN or (verdict is Verdict.BUSY and tries.spent()):
+                    return await self._let_wait(record, event, error, attempts=tries.number)
+                if verdict is Verdict.PARK or tries.spent():
+                    return await self._park(record, event, error, attempts=tries.number)
+                log.info("handler failed, trying again", extra={"attempt": tries.number, "reason": reason_of(error)})
+            await tries.pause()
 
     async def _once(self, record: Record, event: Event[Any], reaction: Reaction) -> str:
         async with self._store.transaction() as tx:
@@ -116,13 +115,13 @@ class Dispatcher:
         self._conduct.note_handled()
         return "handled"
 
-    async def _let_wait(self, record: Record, event: Event[Any], error: Exception) -> str:
+    async def _let_wait(self, record: Record, event: Event[Any], error: Exception, *, attempts: int) -> str:
         async with self._store.transaction() as tx:
             if await inbox.claim(tx.connection, self._consumer, event, record.key or b"") is Claim.REPEATED:
                 return "repeated"
             rows = ParkedEvents(tx.connection)
-            await rows.add_waiting(self._consumer, record, error, deadline_s=self._deadline_s)
-        log.info("event waits for another topic", extra={"reason": reason_of(error), "cause": str(error)})
+            await rows.add_waiting(self._consumer, record, error, attempts=attempts, deadline_s=self._deadline_s)
+        log.info("event waits", extra={"reason": reason_of(error), "cause": str(error)})
         self._conduct.note_waiting()
         return "waiting"
 

@@ -18,7 +18,9 @@ from relearn_runtime.errors import InvalidInput
 
 CONTENT_TYPE = "application/protobuf"
 MAX_EVENT_BYTES = 900 * 1024
-"""Largest value of an event; the broker's default limit is 1 MiB with headers, and one refused event stops a relay."""
+"""Largest event, key and headers counted; the broker's default limit is 1 MiB, and refuses what is over it for ever."""
+MAX_NAME_BYTES = 512
+"""Longest key, id or source: they are in the primary keys and indexes of the tables behind inbox and parked."""
 
 M = TypeVar("M", bound=Message)
 M_co = TypeVar("M_co", bound=Message, covariant=True)
@@ -82,18 +84,18 @@ def encode(
     """The record of an event on its topic (without prefix).
 
     Raises:
-        EventTooLarge: the value is over MAX_EVENT_BYTES.
-        InvalidInput: the event's key is empty.
+        EventTooLarge: it is over MAX_EVENT_BYTES.
+        InvalidInput: the event's key is empty, or over MAX_NAME_BYTES.
         KeyError: no topic carries this message.
     """
     topic = topic_of(type(message))
     value = message.SerializeToString()
     event_type = message.DESCRIPTOR.full_name
-    if len(value) > MAX_EVENT_BYTES:
-        raise EventTooLarge(f"{event_type} has {len(value)} bytes, at most {MAX_EVENT_BYTES} are allowed")
     key = topic.key_of(message)
     if not key:
         raise InvalidInput(f"{event_type} has an empty key: {topic.key} must be set")
+    if len(key.encode()) > MAX_NAME_BYTES:
+        raise InvalidInput(f"{event_type} has a key of {len(key.encode())} bytes, at most {MAX_NAME_BYTES} are allowed")
     headers = {
         "content-type": CONTENT_TYPE,
         "ce_specversion": "1.0",
@@ -109,6 +111,9 @@ def encode(
     if traceparent:
         headers["traceparent"] = traceparent
     encoded = tuple((name, text.encode()) for name, text in headers.items())
+    size = len(value) + sum(len(name) + len(text) for name, text in encoded)
+    if size > MAX_EVENT_BYTES:
+        raise EventTooLarge(f"{event_type} has {size} bytes with its headers, at most {MAX_EVENT_BYTES} are allowed")
     return Record(topic=topic.name, key=key.encode(), value=value, headers=encoded)
 
 
@@ -154,10 +159,27 @@ def decode(record: Record, message_type: type[M], *, topic: str) -> Event[M]:
     Raises:
         MalformedEvent: a required header is missing or wrong, or the value is no such message.
     """
+    try:
+        return _decoded(record, message_type, topic)
+    except MalformedEvent:
+        raise
+    except Exception as error:  # whatever else a stranger's bytes can bring about must not stop a partition
+        raise MalformedEvent(f"the record can't be read: {error!r}") from error
+
+
+def _decoded(record: Record, message_type: type[M], topic: str) -> Event[M]:
     headers = texts(record)
     for name in ("ce_id", "ce_source", "ce_type", "ce_time"):
         if not headers.get(name):
             raise MalformedEvent(f"header {name} is missing", header=name)
+    for name in ("ce_id", "ce_source"):
+        if (size := len(headers[name].encode())) > MAX_NAME_BYTES:
+            raise MalformedEvent(f"header {name} has {size} bytes, more than {MAX_NAME_BYTES}", header=name)
+    if headers.get("ce_specversion", "1.0") != "1.0":
+        raise MalformedEvent(f"ce_specversion is {headers['ce_specversion']!r}, not 1.0", header="ce_specversion")
+    key = _key(record)
+    if headers.get("ce_partitionkey", key) != key:  # order rests on it
+        raise MalformedEvent(f"ce_partitionkey is not the key {key!r}", header="ce_partitionkey")
     if headers.get("content-type", CONTENT_TYPE) != CONTENT_TYPE:
         raise MalformedEvent(f"content-type is {headers['content-type']!r}, not {CONTENT_TYPE}", header="content-type")
     if record.value is None:
@@ -171,7 +193,7 @@ def decode(record: Record, message_type: type[M], *, topic: str) -> Event[M]:
         source=headers["ce_source"],
         type=headers["ce_type"],
         subject=headers.get("ce_subject", ""),
-        key=_key(record),
+        key=key,
         time=_time(headers["ce_time"]),
         causes=tuple(cause for cause in headers.get("ce_causes", "").split(",") if cause),
         message=message,
@@ -183,8 +205,11 @@ def decode(record: Record, message_type: type[M], *, topic: str) -> Event[M]:
 
 
 def _key(record: Record) -> str:
+    key = record.key or b""
+    if len(key) > MAX_NAME_BYTES:
+        raise MalformedEvent(f"the key has {len(key)} bytes, more than {MAX_NAME_BYTES}")
     try:
-        return (record.key or b"").decode()
+        return key.decode()
     except UnicodeDecodeError as error:
         raise MalformedEvent("the key is no UTF-8") from error
 
@@ -192,8 +217,8 @@ def _key(record: Record) -> str:
 def _time(text: str) -> datetime:
     try:
         parsed = datetime.fromisoformat(text)
-    except ValueError as error:
+        if parsed.tzinfo is None:
+            raise MalformedEvent(f"ce_time {text!r} has no time zone", header="ce_time")
+        return parsed.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise MalformedEvent(f"ce_time is {text!r}, not RFC 3339", header="ce_time") from error
-    if parsed.tzinfo is None:
-        raise MalformedEvent(f"ce_time {text!r} has no time zone", header="ce_time")
-    return parsed.astimezone(UTC)

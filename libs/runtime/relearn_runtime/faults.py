@@ -22,6 +22,8 @@ class Verdict(Enum):
     """May pass, may be a bug: try again in place, then park."""
     NOT_YET_KNOWN = auto()
     """Races another topic: it waits, and later events of its key behind it."""
+    BUSY = auto()
+    """Gave way to others, or ran out of time: try again in place, then let it wait like NOT_YET_KNOWN."""
     AWAY = auto()
     """A dependency is away, which is not the event's fault: the partition waits, in order, and nothing is parked."""
 
@@ -47,6 +49,12 @@ _AWAY = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.InternalClientError,  # "cannot switch to state": the server died in mid-protocol
 )
+_CONFLICTS = (
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+)
 _NETWORK_ERRNO = {None, errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ENOTCONN}
 
 
@@ -54,6 +62,8 @@ def judge(error: BaseException) -> Verdict:
     """The verdict about an error that left a handler or its transaction."""
     if isinstance(error, NotYetKnown):
         return Verdict.NOT_YET_KNOWN
+    if isinstance(error, HandlerTooSlow) or is_conflict(error):
+        return Verdict.BUSY
     if isinstance(error, RelearnError) and not isinstance(error, DependencyUnavailable):
         return Verdict.RETRY if error.retryable else Verdict.PARK
     if is_unstorable(error):
@@ -67,9 +77,9 @@ def is_away(error: BaseException) -> bool:
 
 
 def is_conflict(error: BaseException) -> bool:
-    """Whether PostgreSQL gave this transaction up in favour of another one."""
-    conflicts = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
-    return any(isinstance(link, conflicts) for link in _chain(error))
+    """Whether PostgreSQL gave this transaction up in favour of another one, or for its time: a lock held for long, a
+    slow disk."""
+    return any(isinstance(link, _CONFLICTS) for link in _chain(error))
 
 
 def is_unstorable(error: BaseException) -> bool:

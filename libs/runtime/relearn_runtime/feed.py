@@ -10,7 +10,8 @@ import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Protocol, TypeAlias
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -23,7 +24,6 @@ Place: TypeAlias = tuple[str, int]
 
 _POLL_S = 0.2
 _MOST_AT_ONCE = 500
-_OFFSET_INVALID = -1001
 log = logging.getLogger(__name__)
 seldom = logs.Seldom()
 
@@ -40,8 +40,8 @@ class Listener(Protocol):
     def received(self, records: Sequence[Record]) -> None:
         """Records in order per partition."""
 
-    def backlog(self, place: Place) -> int:
-        """Records received and not done yet."""
+    def measured(self, unread: Mapping[Place, int]) -> None:
+        """How many records of each partition are still to be fetched; told every few seconds."""
 
     async def rewound(self, place: Place) -> None:
         """The topic was made anew: offsets of ours from before it mean nothing."""
@@ -54,14 +54,18 @@ class Feed:
         self._name, self._topics, self._settings, self._listener = name, list(topics), settings, listener
         self._commands: queue.SimpleQueue[Callable[[Consumer], Any]] = queue.SimpleQueue()
         self._fetched: list[Record] = []
+        self._paused: set[Place] = set()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"kafka-{name}", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._ended: asyncio.Future[None] | None = None
 
-    def start(self) -> None:
-        """Starts the thread; Kafka need not be there yet."""
+    def start(self) -> asyncio.Future[None]:
+        """Starts the thread; Kafka need not be there yet. Returns its end."""
         self._loop = asyncio.get_running_loop()
+        self._ended = self._loop.create_future()
         self._thread.start()
+        return self._ended
 
     async def stop(self) -> None:
         """Commits what is done, leaves the group, ends the thread."""
@@ -74,16 +78,41 @@ class Feed:
 
     def pause(self, place: Place) -> None:
         """Fetches nothing more from a partition until `resume`."""
-        self._commands.put(lambda consumer: consumer.pause([TopicPartition(*place)]))
+        self._commands.put(lambda consumer: self._pause(consumer, place))
 
     def resume(self, place: Place) -> None:
         """Fetches from a paused partition again."""
-        self._commands.put(lambda consumer: consumer.resume([TopicPartition(*place)]))
+        self._commands.put(lambda consumer: self._resume(consumer, place))
+
+    def _pause(self, consumer: Consumer, place: Place) -> None:
+        consumer.pause([TopicPartition(*place)])
+        self._paused.add(place)
+
+    def _resume(self, consumer: Consumer, place: Place) -> None:
+        self._paused.discard(place)
+        consumer.resume([TopicPartition(*place)])
+
+    def _resume_all(self, consumer: Consumer, places: set[Place]) -> None:
+        for place in self._paused & places:
+            self._resume(consumer, place)
 
     def _run(self) -> None:
+        try:
+            self._consume()
+        finally:
+            if self._loop is not None:
+                with suppress(RuntimeError):  # the loop may have ended first
+                    self._loop.call_soon_threadsafe(self._say_ended)
+
+    def _say_ended(self) -> None:
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
+
+    def _consume(self) -> None:
         while not self._stopping.is_set():
             consumer = None
             try:
+                self._paused.clear()
                 consumer = Consumer(self._settings | {"error_cb": self._on_error})
                 consumer.subscribe(
                     self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
@@ -140,18 +169,20 @@ class Feed:
             log.warning("kafka consumer did not close cleanly", extra={"consumer": self._name}, exc_info=True)
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        places = [(partition.topic, partition.partition) for partition in partitions]
+        places = [_place(partition) for partition in partitions]
         starts: dict[Place, int] = self._in_loop(self._listener.assigned(places)) or {}
         for partition in partitions:
-            if (start := starts.get((partition.topic, partition.partition))) is not None:
+            if (start := starts.get(_place(partition))) is not None:
                 partition.offset = self._not_beyond_end(consumer, partition, start)
         consumer.incremental_assign(partitions)
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        places = {(partition.topic, partition.partition) for partition in partitions}
+        places = {_place(partition) for partition in partitions}
         # should the partition come back within the same fetch, what was fetched before must not go ahead of it
         self._fetched[:] = [record for record in self._fetched if (record.topic, record.partition) not in places]
         self._in_loop(self._listener.revoked(list(places)))
+        # the client remembers a pause while a partition is away, and whoever gets it back knows of none
+        self._commands.put(lambda consumer: self._resume_all(consumer, places))
         self._obey(consumer)  # what was done just now is stored before the library commits and gives the partitions up
 
     def _not_beyond_end(self, consumer: Consumer, partition: TopicPartition, start: int) -> int:
@@ -164,7 +195,7 @@ class Feed:
             return max(start, low)
         place = {"topic": partition.topic, "partition": partition.partition, "stored": start, "end": high}
         log.error("stored offset is beyond the end of its topic, starting over", extra=place)
-        self._in_loop(self._listener.rewound((partition.topic, partition.partition)))
+        self._in_loop(self._listener.rewound(_place(partition)))
         return low
 
     def _in_loop(self, work: Coroutine[Any, Any, Any]) -> Any:
@@ -180,11 +211,17 @@ class Feed:
             log.warning("kafka consumer waits or retries", extra=fields | {"held_back": seldom.held(key)})
 
     def _measure(self, consumer: Consumer) -> None:
+        unread: dict[Place, int] = {}
         for partition in consumer.position(consumer.assignment()):
             _, high = consumer.get_watermark_offsets(partition, cached=True)
-            behind = 0 if partition.offset < 0 or high < 0 else max(0, high - partition.offset)
-            lag = behind + self._listener.backlog((partition.topic, partition.partition))
-            metrics.CONSUMER_LAG.labels(self._name, partition.topic, str(partition.partition)).set(lag)
+            known = partition.offset >= 0 and high >= 0
+            unread[_place(partition)] = max(0, high - partition.offset) if known else 0
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._listener.measured, unread)
+
+
+def _place(partition: TopicPartition) -> Place:
+    return partition.topic, partition.partition
 
 
 def record_of(message: Message) -> Record:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
 from enum import Enum, auto
 from typing import Any
 
@@ -11,8 +10,12 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relearn_runtime.envelope import Event, Record
-from relearn_runtime.schema import inbox
 
+SLICE = 10_000
+_FORGET = sa.text(
+    """delete from inbox where ctid in (
+           select ctid from inbox where claimed_at < now() - make_interval(days => :days) limit :slice)"""
+)
 _CLAIM = sa.text(
     """with claimed as (
            insert into inbox (consumer, source, event_id) values (:consumer, :source, :event_id)
@@ -56,6 +59,5 @@ async def claim_malformed(connection: AsyncConnection, consumer: str, record: Re
 
 
 async def forget_older(connection: AsyncConnection, *, days: int) -> int:
-    """Deletes claims older than any event that Kafka could still deliver; how many."""
-    old = sa.delete(inbox).where(inbox.c.claimed_at < sa.func.now() - timedelta(days=days))
-    return (await connection.execute(old)).rowcount
+    """Deletes up to a SLICE of claims older than any event that Kafka could still deliver; how many."""
+    return (await connection.execute(_FORGET, {"days": days, "slice": SLICE})).rowcount

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -11,21 +12,31 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 import grpc
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import SpanKind, StatusCode
 
 from relearn_runtime import logs, metrics, telemetry
 from relearn_runtime.callers import bind_caller
 from relearn_runtime.errors import DependencyUnavailable
+from relearn_runtime.faults import is_conflict
 from relearn_runtime.permissions import Permissions
 from relearn_runtime.rpc_errors import DETAILS, as_ours, status_of
 from relearn_runtime.tokens import Tokens
 
 log = logging.getLogger(__name__)
+seldom = logs.Seldom()
+_OURS = {  # what OpenTelemetry calls an error of the server; the others are the caller's
+    grpc.StatusCode.UNKNOWN,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.UNIMPLEMENTED,
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DATA_LOSS,
+}
 _QUIET = ("/grpc.health.", "/grpc.reflection.")
 
 
 class CallTooLong(DependencyUnavailable):
-    """A call without a deadline of its own took longer than this server allows."""
+    """A call took longer than this server allows."""
 
     reason = "CALL_TOO_LONG"
 
@@ -51,11 +62,17 @@ class Ready(Protocol):
 
 @asynccontextmanager
 async def tracing(call: Call) -> AsyncIterator[None]:
-    """The server span, child of the caller's."""
-    attributes = {"rpc.system": "grpc", "rpc.method": call.method}
-    parent = call.metadata.get("traceparent")
-    with telemetry.span(call.method.lstrip("/"), kind=SpanKind.SERVER, parent=parent, attributes=attributes):
-        yield
+    """The server span, child of the caller's; an error only where the fault is the server's."""
+    name, parent = call.method.lstrip("/"), call.metadata.get("traceparent")
+    attributes = telemetry.rpc_attributes(name)
+    with telemetry.span(name, kind=SpanKind.SERVER, parent=parent, attributes=attributes, record_errors=False) as span:
+        try:
+            yield
+        finally:
+            code = grpc.StatusCode[_code_name(call.context)]
+            span.set_attribute("rpc.grpc.status_code", code.value[0])
+            if code in _OURS:
+                span.set_status(StatusCode.ERROR)
 
 
 @asynccontextmanager
@@ -86,6 +103,8 @@ def errors(service: str) -> Around:
         except Exception as error:
             if as_ours(error) is None:
                 log.exception("call failed")
+            elif is_conflict(error) and seldom.allows(call.method):
+                log.warning("call gave way", extra={"error": repr(error), "held_back": seldom.held(call.method)})
             status = status_of(error, service=service)
             code = next(code for code in grpc.StatusCode if code.value[0] == status.code)
             details = ((DETAILS, status.SerializeToString()),)
@@ -95,7 +114,7 @@ def errors(service: str) -> Around:
 
 
 def permissions(allowed: Permissions, tokens: Tokens, ready: Ready, *, most_s: float) -> Around:
-    """Denies what the contracts do not allow; binds the caller; ends unary calls that nobody set a deadline for."""
+    """Denies what the contracts do not allow; binds the caller; ends unary calls after `most_s`."""
 
     @asynccontextmanager
     async def around(call: Call) -> AsyncIterator[None]:
@@ -174,6 +193,8 @@ async def _all(arounds: tuple[Around, ...], call: Call) -> AsyncIterator[None]:
 
 
 def _code_name(context: Any) -> str:
+    if isinstance(sys.exception(), asyncio.CancelledError):
+        return "CANCELLED"  # by the caller, or by its deadline; the context does not know
     code = context.code()
     if isinstance(code, int):
         code = next((known for known in grpc.StatusCode if known.value[0] == code), None)

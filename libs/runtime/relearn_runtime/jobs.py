@@ -70,7 +70,7 @@ async def _pass(job: Job) -> None:
     except Exception as error:
         metrics.JOB_ERRORS.labels(job.name).inc()
         if is_away(error):
-            log.warning("job waits for a dependency", extra={"error": repr(error)})
+            logs.say_waiting(log, "job waits for a dependency", error, away=True)
         else:
             log.exception("job failed")
         raise

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from relearn_runtime.envelope import Record
-
 _silent = logging.getLogger("relearn_runtime.librdkafka")
 _silent.setLevel(logging.CRITICAL)  # each error also reaches a callback, where it is logged once in a while
 
@@ -45,11 +43,6 @@ def consumer_settings(bootstrap_servers: str, *, group: str, client_id: str) -> 
         "queued.max.messages.kbytes": 16_384,
         **_reconnecting(),
     }
-
-
-def header_list(record: Record) -> list[tuple[str, str | bytes | None]]:
-    """Headers of a record as the client takes them."""
-    return list(record.headers or ())
 
 
 def _reconnecting() -> dict[str, Any]:

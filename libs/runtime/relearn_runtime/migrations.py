@@ -12,6 +12,8 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
 from relearn_runtime.backoff import delays
 from relearn_runtime.database import Database
@@ -42,18 +44,23 @@ async def migrate_when_there(database: Database, package: str) -> None:
 async def migrate(database: Database, package: str) -> None:
     """Upgrades to head, in one transaction under an advisory lock.
 
+    On a connection of its own: it may take its time, in its statements and in waiting for another process's migration.
+
     Args:
         package: Python package with the alembic scripts (its `versions/`); an `env.py` is not needed.
     """
-    async with database.engine.connect() as connection:
-        await connection.execute(sa.text("set statement_timeout = 0"))
+    settings = {"application_name": "relearn migration"}
+    engine = create_async_engine(
+        database.engine.url, poolclass=NullPool, connect_args={"timeout": 5, "server_settings": settings}
+    )
+    async with engine.connect() as connection:
         await connection.execute(sa.text("select pg_advisory_lock(:key)").bindparams(key=ADVISORY_LOCK))
         await connection.commit()
         try:
             await connection.run_sync(_upgrade, package)
             await connection.commit()
         finally:
-            await connection.invalidate()  # takes lock and timeout with it, whatever happened
+            await connection.invalidate()  # takes the lock with it, whatever happened
 
 
 def _upgrade(connection: Connection, package: str) -> None:

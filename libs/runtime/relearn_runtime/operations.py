@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 import grpc
@@ -13,11 +13,10 @@ from google.protobuf.message import DecodeError
 from relearn.operations.v1 import operations_service_pb2 as pb
 from relearn.operations.v1.operations_service_pb2_grpc import OperationsServiceServicer
 from relearn_runtime.callers import caller
-from relearn_runtime.database import Store
+from relearn_runtime.delivery import Delivery
 from relearn_runtime.errors import InvalidInput, reason_of
 from relearn_runtime.paging import page_size, place, token
 from relearn_runtime.parking import WAITING, ParkedEvent, ParkedEvents
-from relearn_runtime.reactions import Reaction
 from relearn_runtime.retrier import ParkedEventNotFound, Retrier, StillFailing
 from relearn_runtime.rpc_errors import as_ours
 from relearn_runtime.waiting import Waiting
@@ -34,22 +33,19 @@ class OperationsRpc(OperationsServiceServicer):
         self,
         *,
         service: str,
-        store: Store[Any] | None,
-        retrier: Retrier | None,
-        reactions: Mapping[tuple[str, str], Reaction],
+        delivery: Delivery | None,
         waiting: WaitingOf | None,
     ) -> None:
-        self._service, self._store, self._retrier = service, store, retrier
-        self._reactions, self._waiting = reactions, waiting
+        self._service, self._delivery, self._waiting = service, delivery, waiting
 
     async def ListParkedEvents(  # noqa: N802 - the RPC's name
         self, request: pb.ListParkedEventsRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> pb.ListParkedEventsResponse:
         """A page of parked rows, oldest first."""
         size, after = page_size(request.page_size), place(request.page_token, _LISTED, int) or 0
-        if self._store is None:
+        if self._delivery is None:
             return pb.ListParkedEventsResponse()
-        async with self._store.transaction() as tx:
+        async with self._delivery.store.transaction() as tx:
             rows = await ParkedEvents(tx.connection).page(after=after, size=size + 1)
         more = token(_LISTED, rows[size - 1].sequence) if len(rows) > size else ""
         return pb.ListParkedEventsResponse(parked_events=[self._wire(row) for row in rows[:size]], next_page_token=more)
@@ -58,7 +54,7 @@ class OperationsRpc(OperationsServiceServicer):
         self, request: pb.GetParkedEventRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> pb.GetParkedEventResponse:
         """One row with bytes and headers."""
-        async with self._parking().transaction() as tx:
+        async with self._delivering().store.transaction() as tx:
             row = await ParkedEvents(tx.connection).get(request.parked_event_id)
         if row is None:
             raise _not_found(request.parked_event_id)
@@ -71,22 +67,23 @@ class OperationsRpc(OperationsServiceServicer):
         self, request: pb.RetryParkedEventRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> pb.RetryParkedEventResponse:
         """Runs the handler in this call's transaction."""
-        store, retrier = self._parking(), self._retrier
-        assert retrier is not None  # noqa: S101 - a store comes with a retrier
+        delivery = self._delivering()
         try:
-            async with store.transaction() as tx:
+            async with delivery.store.transaction() as tx:
                 if (saved := await tx.requests.begin(request)) is not None:
                     return pb.RetryParkedEventResponse.FromString(saved)
                 if await ParkedEvents(tx.connection).get(request.parked_event_id) is None:
                     raise _not_found(request.parked_event_id)
                 try:
-                    await retrier.retry(request.parked_event_id, tx)
+                    await delivery.retrier.retry(request.parked_event_id, tx)
+                except StillFailing:
+                    raise  # it was not tried at all
                 except Exception as error:
                     raise _Failed(error) from error
                 response = pb.RetryParkedEventResponse()
                 await tx.requests.finish(request, response)
         except _Failed as failed:
-            await self._note(retrier, request.parked_event_id, failed.error)
+            await self._note(delivery.retrier, request.parked_event_id, failed.error)
             cause = {"cause": str(failed.error), "cause_reason": reason_of(failed.error)}
             raise StillFailing(f"the handler failed again: {failed.error}", **cause) from failed.error
         by = {"by": caller(context).subject}
@@ -99,7 +96,7 @@ class OperationsRpc(OperationsServiceServicer):
         """Gives an event up for good."""
         if not request.reason.strip():
             raise InvalidInput("reason is required: a dropped event is lost for good")
-        async with self._parking().transaction() as tx:
+        async with self._delivering().store.transaction() as tx:
             if (saved := await tx.requests.begin(request)) is not None:
                 return pb.DropParkedEventResponse.FromString(saved)
             rows = ParkedEvents(tx.connection)
@@ -119,10 +116,10 @@ class OperationsRpc(OperationsServiceServicer):
         lines = await self._waiting(request.project_id) if self._waiting else []
         return pb.GetWaitingResponse(waiting=[_waiting(line) for line in lines])
 
-    def _parking(self) -> Store[Any]:
-        if self._store is None:
+    def _delivering(self) -> Delivery:
+        if self._delivery is None:
             raise ParkedEventNotFound(f"{self._service} keeps no parked events")
-        return self._store
+        return self._delivery
 
     @staticmethod
     async def _note(retrier: Retrier, parked_event_id: str, error: Exception) -> None:
@@ -153,7 +150,7 @@ class OperationsRpc(OperationsServiceServicer):
         return made
 
     def _json(self, row: ParkedEvent) -> str:
-        reaction = self._reactions.get((row.consumer, row.event_type))
+        reaction = self._delivering().reactions.get((row.consumer, row.event_type))
         if reaction is None or row.record.value is None:
             return ""
         try:

@@ -6,8 +6,8 @@ lock (`for update`, an upsert) *before* they add: that is the service's duty.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,19 +18,25 @@ from relearn_runtime import schema, telemetry
 from relearn_runtime.envelope import Event, encode
 from relearn_runtime.seams import new_id, utc_now
 
+_INSERT = "insert into outbox (topic, key, value, headers) values ($1, $2, $3, $4)"
+
 
 class Outbox:
-    """Adds events to one transaction."""
+    """Adds events to one transaction.
+
+    Attributes:
+        written: whether the relay has something to do once this transaction is committed.
+    """
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
+        self.written = False
 
     async def add(
         self,
         *messages: Message,
         cause: Event[Any] | None = None,
         causes: Sequence[str] = (),
-        after: datetime | None = None,
         ids: Sequence[str] | None = None,
     ) -> None:
         """Adds events, in order, to be published after the commit.
@@ -39,7 +45,6 @@ class Outbox:
             messages: event messages; topic, key and subject follow from `proto/topics/`.
             cause: the event being handled; its id goes first into `ce_causes`.
             causes: more event ids they came from.
-            after: not to be published before this time; later events of the key pass it.
             ids: event ids, one a message, where a repetition must be recognised; random UUIDs otherwise.
 
         Raises:
@@ -58,13 +63,21 @@ class Outbox:
         for message, event_id in zip(messages, event_ids, strict=True):
             record = encode(message, id=event_id, time=utc_now(), causes=all_causes, traceparent=traceparent)
             headers = {name: value.decode() for name, value in record.headers or ()}
-            row = {"topic": record.topic, "key": record.key, "value": record.value, "headers": headers}
-            rows.append(row | {"not_before": after})
-        # parameters beside the statement, never in it: compiled once, and one row after the other keeps their order
-        await self._connection.execute(sa.insert(schema.outbox), rows)
+            rows.append((record.topic, record.key, record.value, json.dumps(headers)))
+        driver = await _driver(self._connection)
+        await driver.executemany(_INSERT, rows)  # one after the other: their ids keep the order
+        self.written = True
 
     async def size_and_age(self) -> tuple[int, float]:
         """Events not published yet, and the age of the oldest in seconds."""
         oldest = sa.extract("epoch", sa.func.now() - sa.func.min(schema.outbox.c.created_at))
         row = (await self._connection.execute(sa.select(sa.func.count(), sa.func.coalesce(oldest, 0.0)))).one()
         return int(row[0]), float(row[1])
+
+
+async def _driver(connection: AsyncConnection) -> Any:
+    """asyncpg's own connection, within the same transaction: a third of the CPU, for every event and call."""
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    if not driver.is_in_transaction():
+        await connection.exec_driver_sql("select 1")  # SQLAlchemy begins only with its first statement
+    return driver

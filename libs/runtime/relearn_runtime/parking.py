@@ -23,6 +23,7 @@ from relearn_runtime.schema import parked
 WAITING, PARKED = "waiting", "parked"
 BEHIND = "BEHIND_ANOTHER_EVENT"
 _MOST_CAUSE_CHARACTERS = 2000
+_LIGHT = tuple(column for column in parked.c if column.name != "value")
 _HEADS = sa.text(
     """select sequence from (
            select distinct on (consumer, topic, key) sequence, next_at, deadline_at from parked
@@ -38,7 +39,7 @@ class ParkedEvent:
     """One row: the event as it came, why it is here, and until when it is tried.
 
     Attributes:
-        record: as received; its topic is the name without prefix.
+        record: as received; its topic is the name without prefix, and its value None where only a list is wanted.
         deadline_at: when a waiting event is given up; None once parked.
     """
 
@@ -63,12 +64,13 @@ class ParkedEvents:
         self._connection = connection
 
     async def add_waiting(
-        self, consumer: str, record: Record, error: BaseException | None, *, deadline_s: float
+        self, consumer: str, record: Record, error: BaseException | None, *, deadline_s: float, attempts: int = 1
     ) -> None:
         """Lets an event wait; without an error it waits behind an earlier one of its key."""
         reason, cause = (reason_of(error), str(error)) if error else (BEHIND, "waits for an earlier event of its key")
         deadline = sa.func.now() + timedelta(seconds=deadline_s)
-        await self._add(consumer, record, state=WAITING, reason=reason, cause=cause, deadline_at=deadline)
+        values: dict[str, Any] = {"reason": reason, "cause": cause, "attempts": attempts, "deadline_at": deadline}
+        await self._add(consumer, record, state=WAITING, **values)
 
     async def add_parked(self, consumer: str, record: Record, error: BaseException, *, attempts: int) -> None:
         """Gives an event up until a person decides."""
@@ -93,9 +95,15 @@ class ParkedEvents:
         row = (await self._connection.execute(query.with_for_update(skip_locked=True))).one_or_none()
         return None if row is None else _of(row)
 
+    async def lock_following(self, head: ParkedEvent, *, most: int) -> Sequence[ParkedEvent]:
+        """The rows that wait behind a locked head, in order, under lock."""
+        query = sa.select(parked).where(*_waiting_of_key(head), parked.c.sequence > head.sequence)
+        rows = await self._connection.execute(query.order_by(parked.c.sequence).limit(most).with_for_update())
+        return [_of(row) for row in rows]
+
     async def peek(self, sequence: int) -> ParkedEvent | None:
-        """A waiting row without a lock."""
-        query = sa.select(parked).where(parked.c.sequence == sequence, parked.c.state == WAITING)
+        """A waiting row without a lock, and without its value."""
+        query = sa.select(*_LIGHT).where(parked.c.sequence == sequence, parked.c.state == WAITING)
         row = (await self._connection.execute(query)).one_or_none()
         return None if row is None else _of(row)
 
@@ -117,22 +125,32 @@ class ParkedEvents:
         return None if row is None else _of(row)
 
     async def page(self, *, after: int, size: int) -> Sequence[ParkedEvent]:
-        """Rows after a sequence number, oldest first."""
-        query = sa.select(parked).where(parked.c.sequence > after).order_by(parked.c.sequence).limit(size)
+        """Rows after a sequence number, oldest first, without their values."""
+        query = sa.select(*_LIGHT).where(parked.c.sequence > after).order_by(parked.c.sequence).limit(size)
         return [_of(row) for row in await self._connection.execute(query)]
 
-    async def failed(self, sequence: int, error: BaseException, *, state: str, again_in_s: float = 0.0) -> None:
-        """Notes one more failed attempt."""
+    async def extend_deadlines(self, *, least_s: float) -> None:
+        """Gives every waiting event this long from now: what it waits for could not come while nobody was there."""
+        table = parked.c
+        least = sa.func.now() + timedelta(seconds=least_s)
+        late = sa.update(parked).where(table.state == WAITING, table.deadline_at < least)
+        await self._connection.execute(late.values(deadline_at=least))
+
+    async def failed(
+        self, sequence: int, error: BaseException, *, was: str, state: str, again_in_s: float = 0.0
+    ) -> None:
+        """Notes one more failed attempt on a row that is still as it was."""
         again = sa.func.now() + timedelta(seconds=again_in_s)
         values: dict[str, Any] = {"state": state, "reason": reason_of(error), "attempts": parked.c.attempts + 1}
         values |= {"cause": _short(str(error) or repr(error)), "next_at": again}
         if state == PARKED:
             values["deadline_at"] = None
-        await self._connection.execute(sa.update(parked).where(parked.c.sequence == sequence).values(values))
+        row = sa.update(parked).where(parked.c.sequence == sequence, parked.c.state == was)
+        await self._connection.execute(row.values(values))
 
-    async def remove(self, sequence: int) -> None:
-        """Deletes a row: its event was handled, or dropped by a person."""
-        await self._connection.execute(sa.delete(parked).where(parked.c.sequence == sequence))
+    async def remove(self, *sequences: int) -> None:
+        """Deletes rows: their events were handled, or dropped by a person."""
+        await self._connection.execute(sa.delete(parked).where(parked.c.sequence.in_(sequences)))
 
     async def counts(self) -> dict[str, int]:
         """Rows by state."""
@@ -159,9 +177,13 @@ class ParkedEvents:
 
 
 def _same_key(row: ParkedEvent) -> sa.Select[Any]:
+    return sa.select(parked.c.sequence).where(*_waiting_of_key(row))
+
+
+def _waiting_of_key(row: ParkedEvent) -> tuple[sa.ColumnElement[bool], ...]:
     table = parked.c
     same = (table.consumer == row.consumer, table.topic == row.record.topic, table.key == row.record.key)
-    return sa.select(table.sequence).where(table.state == WAITING, *same)
+    return (table.state == WAITING, *same)
 
 
 def _headers_or_nothing(record: Record) -> Mapping[str, str]:
@@ -178,7 +200,12 @@ def _short(cause: str) -> str:
 def _of(row: sa.Row[Any]) -> ParkedEvent:
     headers = tuple((str(name), b64decode(value)) for name, value in row.headers)
     record = Record(
-        topic=row.topic, key=row.key, value=row.value, headers=headers, partition=row.partition, offset=row.offset
+        topic=row.topic,
+        key=row.key,
+        value=getattr(row, "value", None),
+        headers=headers,
+        partition=row.partition,
+        offset=row.offset,
     )
     return ParkedEvent(
         sequence=row.sequence,

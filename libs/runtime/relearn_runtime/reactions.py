@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
@@ -14,6 +14,7 @@ from relearn_contracts.topics import topic_of
 from relearn_runtime.envelope import Event
 from relearn_runtime.faults import HandlerTooSlow
 
+M = TypeVar("M", bound=Message)
 Handler: TypeAlias = Callable[..., Awaitable[None]]
 """`async def on_x(event: Event[X], tx: Transaction) -> None`"""
 
@@ -25,12 +26,14 @@ class Reaction:
     Attributes:
         consumer: who is meant in inbox, parked and offsets: the service, or `<service>.<Event>` for a batch.
         run: handles events of this type, in order, in the given transaction.
+        most: events that `run` takes at a time.
     """
 
     consumer: str
     message_type: type[Message]
     run: Callable[[Sequence[Event[Any]], Any], Awaitable[None]]
     timeout_s: float
+    most: int = 1
 
     @property
     def event_type(self) -> str:
@@ -55,6 +58,33 @@ class Reaction:
             if limit.expired():
                 raise HandlerTooSlow(f"{self.event_type} took more than {self.timeout_s:g} s to handle") from error
             raise
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(Generic[M]):
+    """A handler that takes events by the hundred.
+
+    Attributes:
+        handler: `async def on_predictions(events: Sequence[Event[PredictionMade]], tx: Transaction) -> None`; events of
+            one partition come in order, and each record exactly once. A *republished* event (another offset, the same
+            id) comes again: the handler drops ids it knows.
+        max_events: at most so many at a time; fewer when fewer wait.
+    """
+
+    message_type: type[M]
+    handler: Callable[..., Awaitable[None]]
+    max_events: int = 500
+
+    def reaction(self, service: str, *, timeout_s: float) -> Reaction:
+        """What the runtime runs."""
+
+        async def run(events: Sequence[Event[Any]], tx: Any) -> None:
+            await self.handler(events, tx)
+
+        name = f"{service}.{self.message_type.DESCRIPTOR.name}"
+        return Reaction(
+            consumer=name, message_type=self.message_type, run=run, timeout_s=timeout_s, most=self.max_events
+        )
 
 
 def single(consumer: str, message_type: type[Message], handler: Handler, *, timeout_s: float) -> Reaction:

@@ -1,7 +1,9 @@
 """The relay: carries outbox rows to Kafka in the order of their ids, and deletes what Kafka acknowledged.
 
 One relay per database works (advisory lock), others stand by. A crash between acknowledgement and deletion publishes
-again: the inbox of whoever listens absorbs it. Neither a lost PostgreSQL nor a lost Kafka ends it.
+again: the inbox of whoever listens absorbs it. Neither a lost PostgreSQL nor a lost Kafka ends it. It is woken by the
+commits of its own process; rows of another process wait for the next look, half a second at most. (NOTIFY in the
+transaction itself would make the server commit one after the other, all databases together.)
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -20,13 +23,20 @@ from relearn_runtime import logs, metrics
 from relearn_runtime.backoff import delays
 from relearn_runtime.database import Database
 from relearn_runtime.kafka import producer_settings
-from relearn_runtime.schema import OUTBOX_CHANNEL
 
 ADVISORY_LOCK = 0x72656C6179  # "relay"
 _BATCH = 500
 _STANDBY_S = 1.0
-_FALLBACK_POLL_S = 5.0
-_DUE = "(not_before is null or not_before <= now())"
+_POLL_S = 0.5
+_GATHER_S = 0.015
+_HOLD_S = 2.0
+_OF_THE_EVENT = {
+    KafkaError.MSG_SIZE_TOO_LARGE,
+    KafkaError.INVALID_MSG,
+    KafkaError.INVALID_RECORD,
+}
+_ROWS = """select id, topic, key, value, headers from outbox
+           where topic <> all($1::text[]) and id <> all($2::bigint[]) order by id limit $3"""
 log = logging.getLogger(__name__)
 seldom = logs.Seldom()
 
@@ -34,11 +44,17 @@ seldom = logs.Seldom()
 class Relay:
     """Publishes one service's outbox."""
 
-    def __init__(self, *, database: Database, bootstrap_servers: str, prefix: str, client_id: str) -> None:
-        self._dsn, self._prefix = database.dsn, prefix
-        self._settings = producer_settings(bootstrap_servers, client_id=client_id) | {"error_cb": self._on_error}
+    def __init__(
+        self, *, database: Database, written: asyncio.Event, bootstrap_servers: str, prefix: str, client_id: str
+    ) -> None:
+        """`written` is set by whoever has just committed rows."""
+        self._dsn, self._prefix, self._wake = database.dsn, prefix, written
+        settings = producer_settings(bootstrap_servers, client_id=client_id)
+        # a topic that is not there is said so after 5 s, not 30: the other topics wait for that answer
+        own = {"topic.metadata.propagation.max.ms": 5000, "error_cb": self._on_error}
+        self._settings = settings | own
         self._producer: Producer | None = None
-        self._wake = asyncio.Event()
+        self._refused = Refused()
         self._stopping = False
 
     async def run(self) -> None:
@@ -64,33 +80,30 @@ class Relay:
             self._dsn, timeout=5, command_timeout=15, server_settings={"application_name": "relearn relay"}
         )
         try:
-            connection.add_termination_listener(lambda _: self._wake.set())
             while not await connection.fetchval("select pg_try_advisory_lock($1)", ADVISORY_LOCK):
                 await asyncio.sleep(_STANDBY_S)
-            await connection.add_listener(OUTBOX_CHANNEL, lambda *_: self._wake.set())
             log.info("relay at work")
             while True:
                 self._wake.clear()
                 while await self._publish_some(connection):
                     pass
-                pause_s = await self._pause_s(connection)
+                await asyncio.sleep(_GATHER_S)  # under load many transactions share one pass
                 # not wait_for: before Python 3.12 it loses a cancellation that comes together with the wake-up
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(pause_s):
+                    async with asyncio.timeout(_POLL_S):
                         await self._wake.wait()
         finally:
             connection.terminate()  # closing politely would wait for a server that may be gone
 
     async def _publish_some(self, connection: Any) -> bool:
         """One batch; True when there may be more."""
-        query = f"select id, topic, key, value, headers from outbox where {_DUE} order by id limit $1"  # noqa: S608
-        rows = await connection.fetch(query, _BATCH)
+        rows = await connection.fetch(_ROWS, *self._refused.still(), _BATCH)
         if not rows:
             return False
-        acknowledged = await self._acknowledged(rows)
-        await connection.execute("delete from outbox where id = any($1::bigint[])", acknowledged)
-        if len(acknowledged) < len(rows):
-            raise KafkaException(KafkaError(KafkaError._FAIL, f"{len(rows) - len(acknowledged)} events were refused"))
+        if acknowledged := await self._acknowledged(rows):
+            await connection.execute("delete from outbox where id = any($1::bigint[])", acknowledged)
+        if self._producer is None:
+            raise KafkaException(KafkaError(KafkaError._FATAL, "the producer is at its end"))
         return len(rows) == _BATCH
 
     async def _acknowledged(self, rows: Sequence[Any]) -> list[int]:
@@ -110,13 +123,21 @@ class Relay:
                 elif not self._stopping:
                     self._on_refused(row, error)
 
+            if row["topic"] in self._refused.topics:
+                continue  # refused a moment ago: what comes after it must not go ahead of it
             topic, headers = self._prefix + row["topic"], list(json.loads(row["headers"]).items())
-            producer.produce(topic, row["value"], row["key"], headers=headers, on_delivery=on_delivery)
+            try:
+                producer.produce(topic, row["value"], row["key"], headers=headers, on_delivery=on_delivery)
+            except KafkaException as error:
+                self._on_refused(row, error.args[0])
+            except BufferError:
+                break  # the next batch begins with this row
         while len(producer) > 0 and not self._stopping:
             producer.flush(0.5)
         return acknowledged
 
     def _on_refused(self, row: Any, error: KafkaError) -> None:
+        self._refused.add(row, error)
         if seldom.allows(f"refused {error.name()}"):
             fields = {"topic": row["topic"], "error": error.str()}
             log.error("kafka refused an event, it stays in the outbox", extra=fields)
@@ -130,7 +151,29 @@ class Relay:
             fields = {"error": name, "detail": error.str(), "held_back": seldom.held(name)}
             log.warning("kafka producer waits or retries", extra=fields)
 
-    async def _pause_s(self, connection: Any) -> float:
-        query = "select extract(epoch from min(not_before) - now())::float8 from outbox"
-        until_due = await connection.fetchval(query)
-        return _FALLBACK_POLL_S if until_due is None else min(_FALLBACK_POLL_S, max(0.05, until_due))
+
+class Refused:
+    """What Kafka does not take, not to be tried again before a little while: everything else goes on meanwhile.
+
+    Where the topic is at fault (it is missing, it may not be written to) the whole topic stays back, so that its order
+    holds. Where it is the event itself, only that stays: later events of its key pass it.
+    """
+
+    def __init__(self) -> None:
+        self.topics: dict[str, float] = {}
+        self.rows: dict[int, float] = {}
+
+    def add(self, row: Any, error: KafkaError) -> None:
+        """Notes a refusal."""
+        until = time.monotonic() + _HOLD_S
+        if error.code() in _OF_THE_EVENT:
+            self.rows[row["id"]] = until
+        else:
+            self.topics[row["topic"]] = until
+
+    def still(self) -> tuple[list[str], list[int]]:
+        """Topics and row ids that stay back now."""
+        now = time.monotonic()
+        self.topics = {topic: until for topic, until in self.topics.items() if until > now}
+        self.rows = {row_id: until for row_id, until in self.rows.items() if until > now}
+        return list(self.topics), list(self.rows)

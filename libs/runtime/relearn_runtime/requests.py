@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from relearn_runtime.callers import current_caller
 from relearn_runtime.errors import InvalidInput
 from relearn_runtime.schema import requests
+
+SLICE = 10_000
+_FORGET = sa.text(
+    """delete from requests where ctid in (
+           select ctid from requests where begun_at < now() - make_interval(days => :days) limit :slice)"""
+)
 
 
 class RequestIdReused(InvalidInput):
@@ -87,7 +92,6 @@ def _digest(request: Message, content: bytes) -> bytes:
     return hashlib.sha256(b"\0".join(parts)).digest()
 
 
-async def forget_older_requests(connection: AsyncConnection, *, days: int) -> int:
-    """Deletes answers that nobody asks for again; how many."""
-    old = sa.delete(requests).where(requests.c.begun_at < sa.func.now() - timedelta(days=days))
-    return (await connection.execute(old)).rowcount
+async def forget_older(connection: AsyncConnection, *, days: int) -> int:
+    """Deletes up to a SLICE of answers that nobody asks for again; how many."""
+    return (await connection.execute(_FORGET, {"days": days, "slice": SLICE})).rowcount

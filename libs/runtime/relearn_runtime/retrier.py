@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from opentelemetry.trace import SpanKind
 
-from relearn_runtime import logs, telemetry
-from relearn_runtime.backoff import delays
+from relearn_runtime import logs, metrics, telemetry
+from relearn_runtime.backoff import Tries
 from relearn_runtime.conduct import Conduct
 from relearn_runtime.database import Store
-from relearn_runtime.dispatch import ATTEMPTS
 from relearn_runtime.envelope import decode
 from relearn_runtime.errors import NotFound, WrongState, reason_of
 from relearn_runtime.faults import Verdict, judge
@@ -25,6 +24,8 @@ from relearn_runtime.seams import utc_now
 _POLL_S = 0.5
 _IDLE_POLL_S = 10.0
 _MOST_BETWEEN_S = 2.0
+_GRACE_S = 60.0
+_MOST_TOGETHER = 100
 log = logging.getLogger(__name__)
 
 
@@ -55,6 +56,8 @@ class Retrier:
 
     async def run(self) -> None:
         """Runs until cancelled: when something was handled here (what was missing may be known now), and when due."""
+        async with self._store.transaction() as tx:
+            await ParkedEvents(tx.connection).extend_deadlines(least_s=_GRACE_S)
         took_s = 0.0
         while True:
             woken = await self._woken()
@@ -77,7 +80,7 @@ class Retrier:
             raise ParkedEventNotFound(f"there is no parked event {parked_event_id!r}", parked_event_id=parked_event_id)
         if row.state == WAITING and await rows.earlier_waiting(row):
             raise StillFailing("it waits behind an earlier event of its key", cause="BEHIND_ANOTHER_EVENT")
-        await self._react(row, tx)
+        await self._react([row], tx)
         await rows.remove(row.sequence)
 
     async def note_failure(self, parked_event_id: str, error: Exception) -> None:
@@ -85,7 +88,7 @@ class Retrier:
         async with self._store.transaction() as tx:
             rows = ParkedEvents(tx.connection)
             if row := await rows.get(parked_event_id, lock=True):
-                await rows.failed(row.sequence, error, state=row.state, again_in_s=_MOST_BETWEEN_S)
+                await rows.failed(row.sequence, error, was=row.state, state=row.state, again_in_s=_MOST_BETWEEN_S)
 
     async def _woken(self) -> bool:
         try:
@@ -103,62 +106,87 @@ class Retrier:
             if (await rows.counts())[WAITING]:
                 self._conduct.waiting = True
         for head in heads:
-            following: int | None = head
-            while following is not None:
-                following = await self._try(following)
+            await self._drain(head)
 
-    async def _try(self, sequence: int) -> int | None:
-        """Tries one head; the next row of its key when this one is out of the way."""
-        async with self._store.transaction() as tx:
-            if (row := await ParkedEvents(tx.connection).peek(sequence)) is None:
-                return None
-        place = {"topic": row.record.topic, "partition": row.record.partition, "offset": row.record.offset}
-        with logs.bound(**place, ce_id=row.event_id):
-            if not await self._settle(row):
-                return None
-        async with self._store.transaction() as tx:
-            return await ParkedEvents(tx.connection).next_waiting(row)
+    async def _drain(self, head: int) -> None:
+        """Settles a key's events from its head on; those of a batch together, ever more while that goes well."""
+        following: int | None = head
+        together = 1
+        while following is not None:
+            async with self._store.transaction() as tx:
+                if (row := await ParkedEvents(tx.connection).peek(following)) is None:
+                    return
+            place = {"topic": row.record.topic, "partition": row.record.partition, "offset": row.record.offset}
+            with logs.bound(**place, ce_id=row.event_id):
+                if together > 1 and await self._handle_together(row, most=together):
+                    together *= 2
+                elif await self._settle(row):
+                    together = 2
+                else:
+                    return
+            async with self._store.transaction() as tx:
+                following = await ParkedEvents(tx.connection).next_waiting(row)
+
+    async def _handle_together(self, row: ParkedEvent, *, most: int) -> bool:
+        """Whether several could be handled in one transaction; where one of them fails, each has to go by itself."""
+        reaction = self._reactions.get((row.consumer, row.event_type))
+        if reaction is None or (most := min(most, reaction.most, _MOST_TOGETHER)) == 1:
+            return False
+        try:
+            return await self._handle(row, most=most)
+        except Exception as error:
+            if judge(error) is Verdict.AWAY:
+                raise
+            return False
 
     async def _settle(self, row: ParkedEvent) -> bool:
-        for attempt, delay in enumerate(delays(first_s=0.1, most_s=1.0), start=1):
+        """Whether this one is out of the way: handled, or parked."""
+        tries = Tries(first_s=0.1, most_s=1.0)
+        while True:
             try:
-                return await self._handle(row)
+                return await self._handle(row, most=1)
             except Exception as error:
                 verdict = judge(error)
                 if verdict is Verdict.AWAY:
                     raise
                 expired = row.deadline_at is not None and row.deadline_at <= utc_now()
-                if verdict is Verdict.NOT_YET_KNOWN and not expired:
+                if verdict in (Verdict.NOT_YET_KNOWN, Verdict.BUSY) and not expired:
                     await self._note(row, error, state=WAITING)
                     return False
-                if verdict is not Verdict.RETRY or attempt >= ATTEMPTS:
+                if verdict is not Verdict.RETRY or tries.spent():
                     await self._note(row, error, state=PARKED)
                     self._conduct.note_parked()
+                    metrics.EVENTS.labels(row.record.topic, "parked").inc()
                     log.error("waiting event parked", extra={"reason": reason_of(error)}, exc_info=error)
                     return True
-            await asyncio.sleep(delay)
-        raise AssertionError("delays never end")
+            await tries.pause()
 
-    async def _handle(self, row: ParkedEvent) -> bool:
+    async def _handle(self, row: ParkedEvent, *, most: int) -> bool:
         async with self._store.transaction() as tx:
             rows = ParkedEvents(tx.connection)
-            if await rows.lock(row.sequence) is None:
+            if (head := await rows.lock(row.sequence)) is None:
                 return False  # in other hands
-            await self._react(row, tx)
-            await rows.remove(row.sequence)
+            events = [head, *(await rows.lock_following(head, most=most - 1) if most > 1 else ())]
+            await self._react(events, tx)
+            await rows.remove(*(event.sequence for event in events))
         self._conduct.parked_in_a_row = 0
-        log.info("waiting event handled", extra={"attempts": row.attempts + 1})
+        metrics.EVENTS.labels(row.record.topic, "handled").inc(len(events))
+        log.info("waiting events handled", extra={"events": len(events), "attempts": row.attempts + 1})
         return True
 
-    async def _react(self, row: ParkedEvent, tx: Any) -> None:
-        if (reaction := self._reactions.get((row.consumer, row.event_type))) is None:
-            raise NoHandler(f"{row.consumer} has no handler for {row.event_type or 'an event without type'}")
-        event = decode(row.record, reaction.message_type, topic=row.record.topic)
-        name = f"{row.record.topic} process"
-        with telemetry.span(name, kind=SpanKind.CONSUMER, parent=event.traceparent):
-            await reaction([event], tx)
+    async def _react(self, rows: Sequence[ParkedEvent], tx: Any) -> None:
+        """Handles rows of one consumer and key; more than one only for a batch, whose consumer has one type."""
+        first = rows[0]
+        if (reaction := self._reactions.get((first.consumer, first.event_type))) is None:
+            raise NoHandler(f"{first.consumer} has no handler for {first.event_type or 'an event without type'}")
+        events = [decode(row.record, reaction.message_type, topic=row.record.topic) for row in rows]
+        links = [event.traceparent for event in events[1:] if event.traceparent]
+        name, parent = f"{first.record.topic} process", events[0].traceparent
+        with telemetry.span(name, kind=SpanKind.CONSUMER, parent=parent, links=links):
+            await reaction(events, tx)
 
     async def _note(self, row: ParkedEvent, error: Exception, *, state: str) -> None:
         again_in_s = min(0.25 * 2 ** min(row.attempts, 10), _MOST_BETWEEN_S)
         async with self._store.transaction() as tx:
-            await ParkedEvents(tx.connection).failed(row.sequence, error, state=state, again_in_s=again_in_s)
+            rows = ParkedEvents(tx.connection)
+            await rows.failed(row.sequence, error, was=WAITING, state=state, again_in_s=again_in_s)

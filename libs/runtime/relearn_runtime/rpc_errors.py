@@ -61,6 +61,12 @@ _CLASSES: dict[grpc.StatusCode, type[RelearnError]] = {
 }
 
 
+class TooLarge(InvalidInput):
+    """A message is larger than one side of the call takes."""
+
+    reason = "TOO_LARGE"
+
+
 def code_of(error: RelearnError) -> grpc.StatusCode:
     """The gRPC code of one of our errors."""
     return next((code for kind, code in _CODES if isinstance(error, kind)), grpc.StatusCode.INTERNAL)
@@ -73,7 +79,7 @@ def as_ours(error: Exception) -> RelearnError | None:
     if is_away(error):
         return DependencyUnavailable("a database or service that this call needs is away; try again")
     if is_conflict(error):
-        return StaleWrite("another call changed the same thing at the same moment; try again")
+        return StaleWrite("another call changed the same thing at the same moment, or held it for too long; try again")
     if is_unstorable(error):
         return InvalidInput("a text has a NUL character, which cannot be stored")
     return None
@@ -109,6 +115,8 @@ def error_of(error: grpc.RpcError, *, service: str) -> RelearnError:
     code, details = error.code(), error.details() or ""
     kind = _CLASSES.get(code, RelearnError)
     info = _info(error)
+    if info is None and code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return TooLarge(f"{service}: {details}")  # gRPC's own: no service of ours sends it without a reason
     made = kind(f"{service}: {details}", **(dict(info.metadata) if info else {}))
     if info and info.reason:
         made.reason = info.reason  # type: ignore[misc]  # the reason of the other side, on this instance

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Protocol, TypeVar
 
 from pydantic import ValidationError
@@ -23,6 +23,10 @@ C = TypeVar("C", bound=ProcessConfig)
 C_contra = TypeVar("C_contra", bound=ProcessConfig, contravariant=True)
 _FAILED, _BAD_SETTING, _CANNOT_START = 1, 2, 3
 log = logging.getLogger(__name__)
+
+
+class NotStarted(Exception):
+    """The operating system refused something that the start needs."""
 
 
 class Build(Protocol[C_contra]):
@@ -42,7 +46,7 @@ def run(name: str, config: type[C], build: Build[C]) -> None:
     telemetry.configure(name, settings.otlp_endpoint)
     try:
         _run_in_loop(_serve(lambda: build(settings, new_id=new_id, now=utc_now)))
-    except (AddressTaken, TokenFileError, OSError) as error:
+    except (AddressTaken, TokenFileError, NotStarted) as error:
         log.critical("can't start", extra={"error": str(error)})
         raise SystemExit(_CANNOT_START) from None
     except Exception as error:
@@ -66,13 +70,15 @@ async def _serve(make: Callable[[], Service]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    service = make()
+    with _starts():
+        service = make()
     starting = asyncio.create_task(service.start())
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
-            starting.result()
+            with _starts():
+                starting.result()
             failing = asyncio.create_task(service.fails())
             await asyncio.wait([failing, stopping], return_when=asyncio.FIRST_COMPLETED)
             if failing.done():
@@ -84,6 +90,14 @@ async def _serve(make: Callable[[], Service]) -> None:
         with contextlib.suppress(asyncio.CancelledError, Exception):
             await starting
         await service.stop()
+
+
+@contextlib.contextmanager
+def _starts() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise NotStarted(str(error)) from error
 
 
 def _run_in_loop(work: Awaitable[None]) -> None:

@@ -11,8 +11,6 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-OUTBOX_CHANNEL = "relearn_outbox"
-
 metadata = sa.MetaData()
 
 outbox = sa.Table(
@@ -23,7 +21,6 @@ outbox = sa.Table(
     sa.Column("key", sa.LargeBinary, nullable=False),
     sa.Column("value", sa.LargeBinary, nullable=False),
     sa.Column("headers", JSONB, nullable=False),
-    sa.Column("not_before", sa.DateTime(timezone=True)),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
 )
 
@@ -91,12 +88,7 @@ _VERSION_1 = (
     """create table outbox (
         id bigint generated always as identity primary key,
         topic text not null, key bytea not null, value bytea not null, headers jsonb not null,
-        not_before timestamptz, created_at timestamptz not null default now())""",
-    # one notification per statement, in the transaction: it reaches the relay at commit, and costs no round trip
-    f"""create function relearn_outbox_notify() returns trigger language plpgsql as $$
-        begin perform pg_notify('{OUTBOX_CHANNEL}', ''); return null; end $$""",
-    """create trigger outbox_notify after insert on outbox
-        for each statement execute function relearn_outbox_notify()""",
+        created_at timestamptz not null default now())""",
     """create table inbox (
         consumer text not null, source text not null, event_id text not null,
         claimed_at timestamptz not null default now(), primary key (consumer, source, event_id))""",
@@ -140,4 +132,3 @@ def drop(op: Operations) -> None:
     """Drops what `create` made."""
     for table in ("offsets", "projects", "parked", "requests", "inbox", "outbox"):
         op.execute(f"drop table {table}")
-    op.execute("drop function relearn_outbox_notify()")

@@ -69,11 +69,13 @@ def span(
     parent: str | None = None,
     attributes: Mapping[str, Any] | None = None,
     links: Sequence[str] = (),
+    record_errors: bool = True,
 ) -> Iterator[Span]:
     """The current span while the block runs: child of `parent` (a traceparent), else of the one around it, else a root.
 
     Args:
         links: traceparents of what this joins.
+        record_errors: an exception that leaves the block marks the span as failed.
     """
     around = _context_of(parent) or trace.get_current_span().get_span_context()
     if _tracer is None:
@@ -82,8 +84,17 @@ def span(
         return
     inside = trace.set_span_in_context(NonRecordingSpan(around)) if around.is_valid else otel_context.Context()
     joined = [Link(found) for text in links[:_MOST_LINKS] if (found := _context_of(text))]
-    with _tracer.start_as_current_span(name, context=inside, kind=kind, attributes=attributes, links=joined) as made:
+    errors = {"record_exception": record_errors, "set_status_on_exception": record_errors}
+    with _tracer.start_as_current_span(
+        name, context=inside, kind=kind, attributes=attributes, links=joined, **errors
+    ) as made:
         yield made
+
+
+def rpc_attributes(method: str) -> dict[str, str]:
+    """OpenTelemetry's attributes of a call to `package.Service/Method`."""
+    service, _, name = method.rpartition("/")
+    return {"rpc.system": "grpc", "rpc.service": service, "rpc.method": name}
 
 
 @contextmanager

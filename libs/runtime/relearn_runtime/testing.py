@@ -18,7 +18,7 @@ from google.protobuf.message import Message
 from relearn_contracts.topics import topic_of
 from relearn_runtime.envelope import Event, MalformedEvent, Record, decode, encode, type_of
 from relearn_runtime.feed import record_of
-from relearn_runtime.kafka import consumer_settings, header_list, producer_settings
+from relearn_runtime.kafka import consumer_settings, producer_settings
 from relearn_runtime.seams import new_id, utc_now
 
 M = TypeVar("M", bound=Message)
@@ -44,6 +44,12 @@ async def publish(kafka: KafkaAddress, message: Message, *, causes: Sequence[str
     event_id = id or new_id()
     await publish_record(kafka, encode(message, id=event_id, time=utc_now(), causes=causes))
     return event_id
+
+
+async def publish_many(kafka: KafkaAddress, messages: Sequence[Message]) -> None:
+    """Sends events in order, each by itself a fresh one, and returns once Kafka has them all."""
+    records = [encode(message, id=new_id(), time=utc_now()) for message in messages]
+    await asyncio.to_thread(_produce, kafka, *records)
 
 
 async def publish_record(kafka: KafkaAddress, record: Record) -> None:
@@ -98,7 +104,7 @@ def _producer(bootstrap_servers: str) -> Producer:
     return Producer(producer_settings(bootstrap_servers, client_id="relearn-test"))
 
 
-def _produce(kafka: KafkaAddress, record: Record) -> None:
+def _produce(kafka: KafkaAddress, *records: Record) -> None:
     refused: list[KafkaError] = []
     producer = _producer(kafka.bootstrap_servers)
 
@@ -106,11 +112,12 @@ def _produce(kafka: KafkaAddress, record: Record) -> None:
         if error is not None:
             refused.append(error)
 
-    topic, headers = kafka.topic_prefix + record.topic, header_list(record)
-    producer.produce(topic, record.value, record.key, headers=headers, on_delivery=on_delivery)
+    for record in records:
+        topic, headers = kafka.topic_prefix + record.topic, dict[str, str | bytes | None](record.headers or ())
+        producer.produce(topic, record.value, record.key, headers=headers, on_delivery=on_delivery)
     left = producer.flush(20)
-    assert left == 0, f"{topic}: not delivered within 20 s"
-    assert not refused, f"{topic}: {refused}"
+    assert left == 0, f"{left} of {len(records)} records not delivered within 20 s"
+    assert not refused, refused
 
 
 def _read(kafka: KafkaAddress, message_type: type[M], n: int | None, deadline_s: float) -> list[Event[M]]:

@@ -83,11 +83,15 @@ async def test_records_that_are_no_events_are_parked_and_never_stop_the_others(
     await publish_record(kafka, changed(headers=(*without("ce_id"), ("ce_id", b"nul\0"))))
     await publish_record(kafka, changed(value=b"\x0a\xff\xff"))
     await publish_record(kafka, changed(key=b"\xff"))
+    await publish_record(kafka, changed(key=b"another"))
+    await publish_record(kafka, changed(key=b"k" * 3000, headers=without("ce_partitionkey")))
+    await publish_record(kafka, changed(headers=(*without("ce_id"), ("ce_id", b"i" * 3000))))
+    await publish_record(kafka, changed(headers=(*without("ce_time"), ("ce_time", b"0001-01-01T00:00:00+14:00"))))
     await publish_record(kafka, good)
 
     await collect(kafka, WindowClosed, 1)
 
-    await eventually(lambda: _parked(sql, 8))
+    await eventually(lambda: _parked(sql, 12))
     assert {reason for (reason,) in await sql("select reason from parked")} == {"MALFORMED_EVENT"}
     assert await sql("select count(*) from ledger") == [(1,)]
 
@@ -115,14 +119,33 @@ async def test_unknown_types_and_tombstones_are_passed_over(start: Any, kafka: A
     assert service.subscriptions == {"relearn.monitoring.v1.ShadowCompared", "relearn.registry.v1.ProjectApplied"}
 
 
-async def test_a_slow_handler_fails_and_is_parked(start: Any, kafka: Any, sql: Any) -> None:
-    await start(handler_timeout_s=0.2)
-    await publish(kafka, compared(1, wish="SLOW:5"))
+async def test_an_event_that_takes_too_long_waits_and_is_parked_at_its_deadline(
+    start: Any, kafka: Any, sql: Any
+) -> None:
+    await start(handler_timeout_s=0.2, not_yet_known_deadline_s=1.0)
+    await publish(kafka, compared(1, wish="SLEEP_SQL:5"))
     await publish(kafka, compared(2))
 
     await collect(kafka, WindowClosed, 1)
 
-    assert await sql("select reason, attempts from parked") == [("HANDLER_TOO_SLOW", 5)]
+    assert await sql("select reason, state from parked") == [("HANDLER_TOO_SLOW", "parked")]
+    assert await sql("select number from ledger") == [(2,)]
+
+
+async def test_an_event_whose_lock_another_transaction_holds_is_handled_once_it_is_free(
+    start: Any, kafka: Any, sql: Any
+) -> None:
+    await start(handler_timeout_s=0.2)
+    await sql("select pg_advisory_lock(1)")
+    await publish(kafka, compared(1, wish="LOCK"))
+    await publish(kafka, compared(2))
+    await eventually(lambda: _parked(sql, 2))
+
+    await sql("select pg_advisory_unlock(1)")
+
+    await collect(kafka, WindowClosed, 2)
+    assert await sql("select number from ledger order by entry") == [(1,), (2,)]
+    assert await sql("select count(*) from parked") == [(0,)]
 
 
 async def test_order_holds_within_a_key_under_many(start: Any, kafka: Any, sql: Any) -> None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from uuid import uuid4
 
+import asyncpg
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from relearn.operations.v1 import operations_service_pb2 as pb
-from relearn_runtime import Store, Transaction, database
+from relearn_runtime import Store, Transaction, database, inbox, requests
 from relearn_runtime.callers import Caller, bind_caller
 from relearn_runtime.errors import InvalidInput
-from relearn_runtime.migrations import migrate
+from relearn_runtime.migrations import ADVISORY_LOCK, migrate
+from relearn_runtime.testing import eventually
 
 
 @pytest.fixture
@@ -48,6 +53,45 @@ async def answer(store: Store[Transaction], asked: pb.DropParkedEventRequest, *,
 async def count(store: Store[Transaction]) -> int:
     async with store.transaction() as tx:
         return int(await tx.connection.scalar(sa.text("select count(*) from ledger")))
+
+
+async def test_a_migration_may_wait_longer_than_a_statement_may_take(postgres_url: str) -> None:
+    made = database(postgres_url)
+    impatient = create_async_engine(made.engine.url, connect_args={"command_timeout": 0.1})
+    holder = await asyncpg.connect(postgres_url)
+    await holder.execute("select pg_advisory_lock($1)", ADVISORY_LOCK)
+
+    migrating = asyncio.create_task(migrate(replace(made, engine=impatient), "ledger_service.migrations"))
+
+    async def has_waited() -> bool:
+        waits = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+        if await holder.fetchval(waits) and not seen:
+            seen.append(time.monotonic())
+        return bool(seen) and time.monotonic() - seen[0] > 0.3
+
+    seen: list[float] = []
+    await eventually(has_waited)
+    await holder.close()
+    await migrating
+    await impatient.dispose()
+    await made.close()
+
+
+async def test_what_is_old_is_forgotten_and_the_rest_is_kept(store: Store[Transaction]) -> None:
+    kept = request(str(uuid4()))
+    await answer(store, request(str(uuid4())))
+    async with store.transaction() as tx:
+        await tx.connection.execute(sa.text("update requests set begun_at = now() - interval '40 days'"))
+        aged = "select 'labeling', 's', 'e' || n, now() - make_interval(days => n) from generate_series(1, 9) n"
+        await tx.connection.execute(sa.text(f"insert into inbox {aged}"))
+    await answer(store, kept)
+
+    async with store.transaction() as tx:
+        claims = await inbox.forget_older(tx.connection, days=5)
+        answers = await requests.forget_older(tx.connection, days=30)
+
+    assert (claims, answers) == (5, 1)
+    assert await answer(store, kept) == RESPONSE.SerializeToString()
 
 
 async def test_the_first_does_it_and_all_others_get_its_answer(store: Store[Transaction]) -> None:

@@ -18,8 +18,16 @@ from relearn.monitoring.v1 import monitoring_service_pb2 as monitoring
 from relearn.monitoring.v1.monitoring_service_pb2_grpc import MonitoringServiceStub
 from relearn.operations.v1 import operations_service_pb2 as operations
 from relearn.operations.v1.operations_service_pb2_grpc import OperationsServiceStub
-from relearn_runtime import channel
-from relearn_runtime.errors import InvalidInput, NotFound, PermissionDenied, StaleWrite, Unauthenticated, WrongState
+from relearn_runtime import channel, metrics
+from relearn_runtime.errors import (
+    DependencyUnavailable,
+    InvalidInput,
+    NotFound,
+    PermissionDenied,
+    StaleWrite,
+    Unauthenticated,
+    WrongState,
+)
 from relearn_runtime.rpc_errors import translated
 from relearn_runtime.testing import eventually, publish
 
@@ -110,6 +118,24 @@ async def test_a_call_ends_at_its_deadline(service: Any, tokens: Any) -> None:
             await MonitoringServiceStub(opened).GetMonitoring(ask("slow"))
 
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    await eventually(lambda: _counted("CANCELLED"))
+
+
+async def test_a_call_longer_than_the_server_allows_is_ended(start: Any, tokens: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("relearn_runtime.service._CALL_LIMIT_S", 0.2)
+    service = await start()
+    async with channel(service.address, token=tokens.of("engineer"), deadline_s=20) as opened:
+        with pytest.raises(DependencyUnavailable) as caught:
+            async with translated("ledger"):
+                await MonitoringServiceStub(opened).GetMonitoring(ask("slow"))
+
+    assert caught.value.reason == "CALL_TOO_LONG"
+
+
+def _counted(code: str) -> float:
+    method = "/relearn.monitoring.v1.MonitoringService/GetMonitoring"
+    found = {(s.labels["method"], s.labels["code"]): s.value for m in metrics.RPC_DURATION.collect() for s in m.samples}
+    return found.get((method, code), 0.0)
 
 
 async def test_health_and_reflection_need_no_token(service: Any) -> None:
@@ -188,6 +214,25 @@ async def test_a_parked_event_is_shown_retried_and_dropped(engineer: Any, kafka:
     with pytest.raises(NotFound):
         async with translated("ledger"):
             await stub.GetParkedEvent(operations.GetParkedEventRequest(parked_event_id="gone"))
+
+
+async def test_an_event_that_waits_behind_another_is_not_retried_ahead_of_it(
+    engineer: Any, kafka: Any, sql: Any
+) -> None:
+    stub = OperationsServiceStub(engineer)
+    await publish(kafka, compared(1, wish="PROJECT:late"))
+    await publish(kafka, compared(2))
+    _, behind = await parked(stub, 2)
+    again = operations.RetryParkedEventRequest(parked_event_id=behind.parked_event_id, request_id=str(uuid4()))
+
+    with pytest.raises(WrongState, match="behind an earlier event") as caught:
+        async with translated("ledger"):
+            await stub.RetryParkedEvent(again)
+
+    assert caught.value.reason == "STILL_FAILING"
+    assert await sql("select reason, attempts from parked where parked_event_id = $1", behind.parked_event_id) == [
+        ("BEHIND_ANOTHER_EVENT", 1)
+    ]
 
 
 async def test_parked_events_come_in_pages(engineer: Any, kafka: Any) -> None:

@@ -6,15 +6,17 @@ import asyncio
 import json
 import urllib.request
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from events import compared
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import SpanKind, StatusCode
 from servers import Process
 
 from relearn.monitoring.v1 import monitoring_service_pb2 as monitoring
@@ -43,6 +45,49 @@ async def test_one_trace_from_caller_through_server(start: Any, tokens: Any, spa
     client, server = by_kind[SpanKind.CLIENT], by_kind[SpanKind.SERVER]
     assert server.parent.span_id == client.context.span_id
     assert server.name == "relearn.monitoring.v1.MonitoringService/GetMonitoring"
+    assert dict(server.attributes) == {
+        "rpc.system": "grpc",
+        "rpc.service": "relearn.monitoring.v1.MonitoringService",
+        "rpc.method": "GetMonitoring",
+        "rpc.grpc.status_code": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("project_id", "code", "server_says"), [("invalid", 3, StatusCode.UNSET), ("bug", 13, StatusCode.ERROR)]
+)
+async def test_a_failed_call_is_the_servers_error_only_where_the_fault_is_its_own(
+    start: Any, tokens: Any, spans: Any, project_id: str, code: int, server_says: StatusCode
+) -> None:
+    service = await start()
+    async with channel(service.address, token=tokens.of("engineer")) as opened:
+        with pytest.raises(grpc.aio.AioRpcError):
+            await MonitoringServiceStub(opened).GetMonitoring(monitoring.GetMonitoringRequest(project_id=project_id))
+
+    by_kind = {span.kind: span for span in spans.get_finished_spans() if "GetMonitoring" in span.name}
+    client, server = by_kind[SpanKind.CLIENT], by_kind[SpanKind.SERVER]
+    assert client.attributes["rpc.grpc.status_code"] == server.attributes["rpc.grpc.status_code"] == code
+    assert (client.status.status_code, server.status.status_code) == (StatusCode.ERROR, server_says)
+
+
+async def test_one_trace_from_a_call_through_the_outbox_and_kafka_to_the_handler(
+    start: Any, kafka: Any, tokens: Any, spans: Any
+) -> None:
+    service = await start()
+    async with channel(service.address, token=tokens.of("engineer")) as opened:
+        with telemetry.span("root", kind=SpanKind.INTERNAL):
+            await MonitoringServiceStub(opened).GetMonitoring(monitoring.GetMonitoringRequest(project_id="publish"))
+    (answer,) = await collect(kafka, WindowClosed, 1)
+
+    def whole() -> Any:
+        found = {span.kind: span for span in spans.get_finished_spans() if span.name != "outbox add"}
+        return found if SpanKind.CONSUMER in found else None
+
+    by_kind = await eventually(whole)
+    path = [by_kind[kind] for kind in (SpanKind.INTERNAL, SpanKind.CLIENT, SpanKind.SERVER, SpanKind.CONSUMER)]
+    for parent, child in pairwise(path):
+        assert child.parent.span_id == parent.context.span_id, child.name
+    assert {f"{span.context.trace_id:032x}" for span in path} == {answer.traceparent.split("-")[1]}
 
 
 async def test_the_handler_span_is_a_child_of_the_span_that_wrote_the_event(start: Any, kafka: Any, spans: Any) -> None:
@@ -89,8 +134,8 @@ async def test_a_process_stops_cleanly_and_logs_json(settings: Any, kafka: Any, 
     process = Process(settings, tmp_path / "log")
     await publish(kafka, compared(1))
     await collect(kafka, WindowClosed, 1, deadline_s=30)
-    await publish(kafka, compared(2, wish="SLOW:1"))
-    await asyncio.sleep(0.3)
+    await publish(kafka, compared(2, wish="SLEEP_SQL:1"))
+    await eventually(lambda: _asleep(sql))
 
     code = await asyncio.to_thread(process.terminate)
 
@@ -99,6 +144,11 @@ async def test_a_process_stops_cleanly_and_logs_json(settings: Any, kafka: Any, 
     lines = [json.loads(line) for line in process.log.read_text().splitlines()]
     assert {line["service"] for line in lines} == {"labeling"}
     assert lines[-1]["event"] == "stopped"
+
+
+async def _asleep(sql: Any) -> bool:
+    ((count,),) = await sql("select count(*) from pg_stat_activity where wait_event = 'PgSleep'")
+    return bool(count)
 
 
 async def test_a_busy_port_ends_the_start_with_its_name(settings: Any, start: Any, tmp_path: Path) -> None:

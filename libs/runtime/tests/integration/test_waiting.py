@@ -60,6 +60,27 @@ async def test_waiting_events_survive_a_restart(start: Any, kafka: Any, sql: Any
     assert await sql("select number from ledger") == [(1,)]
 
 
+async def test_a_deadline_that_passed_while_nobody_was_there_is_put_off(start: Any, kafka: Any, sql: Any) -> None:
+    service = await start()
+    await publish(kafka, compared(1, wish="PROJECT:late"))
+    await eventually(lambda: states(sql, [("waiting", "NOT_YET_KNOWN", 1)]))
+    await service.stop()
+    await sql("update parked set deadline_at = now() - interval '1 hour', next_at = now(), attempts = 1")
+
+    await start()
+
+    await eventually(lambda: _attempted_again(sql))
+    assert await states(sql, [("waiting", "NOT_YET_KNOWN", 1)])
+    await publish(kafka, applied("late"))
+    await eventually(lambda: states(sql, []))
+    assert await sql("select number from ledger") == [(1,)]
+
+
+async def _attempted_again(sql: Any) -> bool:
+    ((attempts,),) = await sql("select attempts from parked")
+    return int(attempts) > 1
+
+
 async def test_a_waiting_event_that_turns_out_poison_is_parked(start: Any, kafka: Any, sql: Any) -> None:
     await start()
     await publish(kafka, compared(1, wish="PROJECT:late"))

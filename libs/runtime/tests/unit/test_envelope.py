@@ -87,6 +87,13 @@ def test_an_event_without_causes_or_trace_has_no_such_headers():
         (encoded(value=b"\x0a\xff\xff"), "the value is no relearn.monitoring.v1.PredictionFlagged"),
         (encoded(value=None), "has no value"),
         (encoded(key=b"\xff"), "key is no UTF-8"),
+        (encoded(key=b"k" * 513), "key has 513 bytes"),
+        (encoded(key=b"another"), "ce_partitionkey is not the key 'another'"),
+        (with_header("ce_id", b"i" * 513), "ce_id has 513 bytes"),
+        (with_header("ce_source", b"s" * 513), "ce_source has 513 bytes"),
+        (with_header("ce_specversion", b"0.3"), "ce_specversion is '0.3'"),
+        (with_header("ce_time", b"0001-01-01T00:00:00+14:00"), "not RFC 3339"),
+        (with_header("ce_time", b"9999-12-31T23:59:59-01:00"), "not RFC 3339"),
     ],
 )
 def test_what_is_no_event_is_refused_with_its_cause(record, says):
@@ -103,6 +110,26 @@ def test_the_type_is_read_without_the_rest():
 def test_an_event_over_the_limit_is_refused_at_the_door():
     with pytest.raises(EventTooLarge, match="at most 921600"):
         encode(ShadowCompared(project_id="p", stop_reason="x" * 950_000), id="e", time=AT)
+
+
+def test_its_headers_count_too():
+    with pytest.raises(EventTooLarge, match="with its headers"):
+        encode(ShadowCompared(project_id="p"), id="e", time=AT, causes=[f"{n:036}" for n in range(26_000)])
+
+
+def test_an_event_whose_key_no_table_could_hold_is_refused():
+    with pytest.raises(InvalidInput, match="key of 600 bytes"):
+        encode(ShadowCompared(project_id="p" * 600), id="e", time=AT)
+
+
+def test_whatever_else_goes_wrong_in_reading_makes_a_malformed_event():
+    class Surprising:
+        @staticmethod
+        def FromString(_):  # noqa: N802 - protobuf's name
+            raise RecursionError("too deep")
+
+    with pytest.raises(MalformedEvent, match="too deep"):
+        decode(encoded(), Surprising, topic="relearn.monitoring.flag.v1")
 
 
 def test_an_event_without_its_key_is_refused():

@@ -10,7 +10,7 @@ import pytest
 from google.rpc import error_details_pb2
 
 from relearn_runtime import errors
-from relearn_runtime.rpc_errors import DETAILS, error_of, status_of
+from relearn_runtime.rpc_errors import DETAILS, TooLarge, error_of, status_of
 
 CODES = {
     errors.InvalidInput: grpc.StatusCode.INVALID_ARGUMENT,
@@ -68,6 +68,7 @@ def test_a_bug_tells_nothing_and_a_lost_database_says_try_again():
     assert "secret" not in (raised(ZeroDivisionError("secret")).details() or "")
     assert raised(asyncpg.CannotConnectNowError("x")).code() is grpc.StatusCode.UNAVAILABLE
     assert raised(asyncpg.DeadlockDetectedError("x")).code() is grpc.StatusCode.ABORTED
+    assert raised(asyncpg.QueryCanceledError("statement timeout")).code() is grpc.StatusCode.ABORTED
 
 
 def test_a_text_that_can_not_be_stored_is_the_callers_mistake():
@@ -88,6 +89,16 @@ def test_an_error_always_fits_into_the_trailers(letter):
     assert told.metadata["classes[0]"] == letter * 100
     assert int(told.metadata["left_out"]) == 1000 - (len(told.metadata) - 1)
     assert told.message.endswith("…")
+
+
+def test_a_message_that_grpc_finds_too_large_is_no_exhausted_budget():
+    bare = grpc.aio.AioRpcError(
+        grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.aio.Metadata(), grpc.aio.Metadata(), details="larger than max"
+    )
+
+    error = error_of(bare, service="datasets")
+
+    assert (type(error), error.reason) == (TooLarge, "TOO_LARGE")
 
 
 def test_a_status_without_details_is_still_translated():

@@ -15,8 +15,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind
 from pydantic_settings import SettingsConfigDict
 
-from relearn_runtime import Job, RuntimeConfig, logs, run, telemetry
+from relearn_runtime import Job, ProcessConfig, RuntimeConfig, Service, logs, run, telemetry
 from relearn_runtime.backlog import Backlog
+from relearn_runtime.backoff import ATTEMPTS, Tries
 from relearn_runtime.callers import Caller
 from relearn_runtime.envelope import Record
 from relearn_runtime.jobs import keep_running
@@ -144,6 +145,31 @@ def test_bad_settings_are_named_and_stop_the_process(monkeypatch, capsys):
     assert "NOWHERE_DATABASE_URL: Field required" in said
     assert "NOWHERE_LISTEN_ADDRESS: Value error, must be host:port" in said
     assert "do-not-show" not in said
+
+
+async def test_attempts_end_after_some_or_after_a_while(monkeypatch):
+    tries = Tries(first_s=0.0, most_s=0.0)
+    for _ in range(ATTEMPTS - 1):
+        assert not tries.spent()
+        await tries.pause()
+    assert tries.spent()
+
+    monkeypatch.setattr("relearn_runtime.backoff._IN_PLACE_S", -1.0)
+    assert Tries(first_s=0.0, most_s=0.0).spent()
+
+
+async def test_a_process_without_parts_that_could_end_does_not_fail(tmp_path):
+    tokens = tmp_path / "tokens.json"
+    tokens.write_text('{"tokens": []}')
+    addresses = {"listen_address": "127.0.0.1:0", "metrics_address": "127.0.0.1:0"}
+    config = ProcessConfig(kafka_bootstrap_servers="nowhere:9092", tokens_file=tokens, token="t", **addresses)
+    service = Service(name="gateway", config=config)
+
+    failing = asyncio.create_task(service.fails())
+    await asyncio.sleep(0)
+
+    assert not failing.done()
+    failing.cancel()
 
 
 async def test_a_job_goes_on_after_an_error_and_wakes_at_once():

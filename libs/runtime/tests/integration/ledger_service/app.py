@@ -28,7 +28,7 @@ from relearn_runtime import (
 )
 from relearn_runtime.errors import InvalidInput, StaleWrite
 
-random.seed()
+chance = random.Random(11)
 
 
 class Config(RuntimeConfig):
@@ -52,7 +52,7 @@ async def write(tx: Transaction, project_id: str, number: int) -> None:
 async def obey(event: Event[ShadowCompared], tx: Transaction, *, flaky: float = 0.0) -> None:
     """What `stop_reason` asks for."""
     wish, _, argument = event.message.stop_reason.partition(":")
-    if random.random() < flaky:
+    if chance.random() < flaky:
         raise RuntimeError("flaky")
     if wish == "INVALID":
         raise WrongNumber("never acceptable", number=str(event.message.pairs))
@@ -64,6 +64,8 @@ async def obey(event: Event[ShadowCompared], tx: Transaction, *, flaky: float = 
         await asyncio.sleep(float(argument))
     if wish == "SLEEP_SQL":
         await tx.connection.execute(sa.text("select pg_sleep(:s)"), {"s": float(argument)})
+    if wish == "LOCK":
+        await tx.connection.execute(sa.text("select pg_advisory_xact_lock_shared(1)"))
 
 
 async def on_shadow_compared(event: Event[ShadowCompared], tx: Transaction, *, flaky: float = 0.0) -> None:
@@ -94,7 +96,9 @@ class Rpc(monitoring_service_pb2_grpc.MonitoringServiceServicer):
         if request.project_id == "slow":
             await asyncio.sleep(30)
         async with self._store.transaction() as tx:
-            if request.project_id not in ("", "anyone"):
+            if request.project_id == "publish":
+                await tx.outbox.add(ShadowCompared(project_id="p", pairs=1))
+            elif request.project_id not in ("", "anyone"):
                 await tx.projects.require(request.project_id)
             count = await tx.connection.scalar(sa.text("select count(*) from ledger"))
         who = monitoring_service_pb2.WatchedVersion(model_version_id=caller(context).subject)

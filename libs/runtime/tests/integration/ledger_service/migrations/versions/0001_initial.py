@@ -11,12 +11,8 @@ down_revision = None
 def upgrade() -> None:
     schema.create(op)
     op.execute("create table ledger (entry bigserial primary key, project_id text not null, number bigint not null)")
-    op.execute(
-        "create table tries (project_id text, number bigint, tries int not null, primary key (project_id, number))"
-    )
 
 
 def downgrade() -> None:
-    op.execute("drop table tries")
     op.execute("drop table ledger")
     schema.drop(op)

@@ -1,4 +1,4 @@
-"""High-volume topics: many events in one transaction, with the offsets stored in that same transaction.
+"""Where a batch consumer stands in each partition, stored in the transaction that handles the batch.
 
 The `offsets` row of a partition is the truth and the fence: it is locked first, records before it are dropped, and it
 only moves forward. A process that lost its partitions without noticing finds its records done and changes nothing.
@@ -6,46 +6,14 @@ only moves forward. A process that lost its partitions without noticing finds it
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from collections.abc import Sequence
 
 import sqlalchemy as sa
-from google.protobuf.message import Message
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from relearn_runtime.envelope import Event
 from relearn_runtime.feed import Place
-from relearn_runtime.reactions import Reaction
 from relearn_runtime.schema import offsets
-
-M = TypeVar("M", bound=Message)
-
-
-@dataclass(frozen=True, slots=True)
-class Batch(Generic[M]):
-    """A handler that takes events by the hundred.
-
-    Attributes:
-        handler: `async def on_predictions(events: Sequence[Event[PredictionMade]], tx: Transaction) -> None`; events of
-            one partition come in order, and each record exactly once. A *republished* event (another offset, the same
-            id) comes again: the handler drops ids it knows.
-        max_events: at most so many at a time; fewer when fewer wait.
-    """
-
-    message_type: type[M]
-    handler: Callable[..., Awaitable[None]]
-    max_events: int = 500
-
-    def reaction(self, service: str, *, timeout_s: float) -> Reaction:
-        """What the runtime runs."""
-
-        async def run(events: Sequence[Event[Any]], tx: Any) -> None:
-            await self.handler(events, tx)
-
-        name = f"{service}.{self.message_type.DESCRIPTOR.name}"
-        return Reaction(consumer=name, message_type=self.message_type, run=run, timeout_s=timeout_s)
 
 
 class StoredOffsets:
@@ -61,9 +29,11 @@ class StoredOffsets:
 
     async def lock(self, places: Sequence[Place]) -> dict[Place, int]:
         """Locks the partitions, in one order everywhere, and returns their next offsets."""
-        keys = [{"consumer": self._consumer, "topic": topic, "partition": number} for topic, number in sorted(places)]
-        new = insert(offsets).values([key | {"next_offset": 0} for key in keys])
-        await self._connection.execute(new.on_conflict_do_nothing())
+        new = [
+            {"consumer": self._consumer, "topic": topic, "partition": number, "next_offset": 0}
+            for topic, number in sorted(places)
+        ]
+        await self._connection.execute(insert(offsets).on_conflict_do_nothing(), new)
         table = offsets.c
         query = sa.select(table.topic, table.partition, table.next_offset).where(
             table.consumer == self._consumer, sa.tuple_(table.topic, table.partition).in_(sorted(places))
