@@ -70,7 +70,7 @@ _BY_CODE = {
 
 
 def next_step(*, code: str, reason: str, metadata: Mapping[str, str]) -> str:
-    """What to do about an error; empty where nobody knows."""
+    """What to do about an error, with the `project_id` of the metadata in it; empty where nobody knows."""
     step = _BY_REASON.get(reason) or _BY_CODE.get(code, "")
     project_id = metadata.get("project_id")
     return step.replace("PROJECT", project_id) if project_id else step

@@ -109,14 +109,25 @@ class Calls:
         """
         metadata = (("authorization", f"Bearer {self.access.bearer()}"),)
         timeout = deadline_s or self.deadline_s
-        return self.patiently(service, lambda: method(request, timeout=timeout, metadata=metadata))
+        project_id = getattr(request, "project_id", "")
+        return self.patiently(
+            service, lambda: method(request, timeout=timeout, metadata=metadata), project_id=project_id
+        )
 
-    def patiently(self, service: str, attempt: Callable[[], T], *, moved: Callable[[], bool] = lambda: False) -> T:
+    def patiently(
+        self,
+        service: str,
+        attempt: Callable[[], T],
+        *,
+        project_id: str = "",
+        moved: Callable[[], bool] = lambda: False,
+    ) -> T:
         """The result of an attempt; repeated, a little later each time, while the service is away.
 
         Repeated too while the service has not heard yet of a project that the registry has: it hears from Kafka.
 
         Args:
+            project_id: what the attempt is about, for the next step of an error.
             moved: whether the last attempt got somewhere before it failed; patience then begins anew.
 
         Raises:
@@ -131,7 +142,7 @@ class Calls:
                 if give_up is None or moved():
                     give_up, pause_s = now + self.patience_s, 0.05
                 if now + pause_s > give_up or not self._may_pass(service, error):
-                    raise self.explained(service, error) from error
+                    raise self.explained(service, error, project_id=project_id) from error
             time.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, guards nothing
             pause_s = min(pause_s * 2, 1.0)
 
@@ -153,13 +164,13 @@ class Calls:
             return False
         return True
 
-    def explained(self, service: str, error: grpc.RpcError) -> errors.RelearnError:
+    def explained(self, service: str, error: grpc.RpcError, *, project_id: str = "") -> errors.RelearnError:
         """Our error for a gRPC error of a call to a service."""
         code, info = _code(error), _info(error)
         reason = info.reason if info else code
         metadata = dict(info.metadata) if info else {}
         message = error.details() or code
-        step = next_step(code=code, reason=reason, metadata=metadata)
+        step = next_step(code=code, reason=reason, metadata={"project_id": project_id, **metadata})
         if info is None and code in ("UNAVAILABLE", "DEADLINE_EXCEEDED"):  # gRPC's own words help nobody
             said = "does not answer" if code == "UNAVAILABLE" else "did not answer in time"
             message = f"{service} {said} at {self.access.endpoints.of(service)}"

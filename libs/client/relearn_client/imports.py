@@ -84,7 +84,7 @@ def folder(calls: Calls, project_id: str, path: Path, *, labeled: bool, on_progr
         return _send(calls, stream, (_read(one) for one in found.pictures))
 
     try:
-        done = calls.patiently("datasets", attempt, moved=lambda: stream.taken > 0)
+        done = calls.patiently("datasets", attempt, project_id=project_id, moved=lambda: stream.taken > 0)
     except RelearnError as error:
         raise _naming_file(error, found.pictures) from error
     return replace(done, skipped=found.skipped)
@@ -99,7 +99,7 @@ def samples(
     try:
         return _send(calls, _Stream(project_id, origin, request_id(), total, on_progress), given)
     except grpc.RpcError as error:
-        raise calls.explained("datasets", error) from error
+        raise calls.explained("datasets", error, project_id=project_id) from error
 
 
 def labeled_pictures(path: Path) -> Found:

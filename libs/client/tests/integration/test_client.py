@@ -352,6 +352,8 @@ def test_a_project_file_is_applied_paused_and_resumed_by_the_command(command, tm
     assert command("project", "apply", str(file))[:2] == (0, f"{name}: nothing to change (revision 1)\n")
     assert command("project", "pause", name, "--reason", "a test")[0] == 0
     assert ", paused" in command("project", "show", name)[1]
+    train = ("train", name, "--reason", "a test")  # training hears of the pause from Kafka
+    assert until(lambda: f"relearn project resume {name}" in command(*train)[2])
     assert command("project", "resume", name, "--reason", "a test") == (0, f"{name}: active\n", "")
 
 
