@@ -50,10 +50,9 @@ class MonitoringRpc(MonitoringServiceServicer):
         async with self._store.transaction() as tx:
             await tx.projects.require(request.project_id)
             found = await tx.windows.page(request.project_id, before=before, size=size + 1)
-            windows = []
-            for _, window in found[:size]:
-                audits = await tx.audits.between(window.model_version_id, start=window.start_at, end=window.end_at)
-                windows.append(wire.window(window, audited=quality(audits)))
+            closed = [window for _, window in found[:size]]
+            audits = await tx.audits.of_windows(closed)
+        windows = [wire.window(window, audited=quality(own)) for window, own in zip(closed, audits, strict=True)]
         more = paging.token(listed, found[size - 1][0]) if len(found) > size else ""
         return pb.ListWindowsResponse(windows=windows, next_page_token=more)
 

@@ -27,7 +27,7 @@ async def close_window(
     closed = windows.closed(window, scores=tuple(scores), missing=missing, now=now)
     await tx.windows.add_closed(closed)
     await tx.windows.drop_open(window.model_version_id)
-    audits = await tx.audits.between(window.model_version_id, start=window.start_at, end=window.end_at)
+    (audits,) = await tx.audits.of_windows([closed])
     told = WindowClosed(window=wire.window(closed, audited=quality(audits)), project_id=window.project_id)
     await tx.outbox.add(told, causes=causes or (window.last_event_id,), ids=[closed.window_id])
     tx.after_commit(metrics.WINDOWS.inc)

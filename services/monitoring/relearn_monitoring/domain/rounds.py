@@ -7,7 +7,7 @@ from relearn_monitoring.domain.budget import Ledger, Purse, Stream
 from relearn_monitoring.domain.policy import Policy
 from relearn_monitoring.domain.watches import Monitored
 
-LARGEST = 50
+LARGEST = 30
 """Most picks of a project on their way at once: what is chosen later is chosen from more, and is a task as soon."""
 
 SMALLEST = 10

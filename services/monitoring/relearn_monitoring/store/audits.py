@@ -13,8 +13,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from relearn_monitoring.domain.alerts import Outcome
 from relearn_monitoring.domain.budget import Stream
 from relearn_monitoring.domain.quality import Audit
+from relearn_monitoring.domain.windows import ClosedWindow
 from relearn_monitoring.store.tables import picks, settle_order
 
+_OF_WINDOWS = sa.text(
+    f"""select place, probability, correct
+       from unnest(cast(:versions as text[]), cast(:starts as timestamptz[]), cast(:ends as timestamptz[]))
+         with ordinality as closed (version, start_at, end_at, place)
+       join picks on model_version_id = version and predicted_at between start_at and end_at
+       where stream = '{Stream.AUDIT}' and correct is not null
+       order by place, settled"""  # noqa: S608 - our own word
+)
 _MOST = 5000  # the newest audits of a version are enough for any number shown
 
 
@@ -71,11 +80,17 @@ class Audits:
         outcomes = await self._outcomes(picks.c.model_version_id == model_version_id, picks.c.in_reference)
         return [outcome.audit for outcome in outcomes if outcome.audit]
 
-    async def between(self, model_version_id: str, *, start: datetime, end: datetime) -> list[Audit]:
-        """Those of predictions made in a stretch of time, both ends included."""
-        during = picks.c.predicted_at.between(start, end)
-        outcomes = await self._outcomes(picks.c.model_version_id == model_version_id, during)
-        return [outcome.audit for outcome in outcomes if outcome.audit]
+    async def of_windows(self, windows: Sequence[ClosedWindow]) -> list[list[Audit]]:
+        """For each window, the audits with a known outcome among its predictions."""
+        values = {
+            "versions": [window.model_version_id for window in windows],
+            "starts": [window.start_at for window in windows],
+            "ends": [window.end_at for window in windows],
+        }
+        audits: list[list[Audit]] = [[] for _ in windows]
+        for row in await self._connection.execute(_OF_WINDOWS, values):
+            audits[row.place - 1].append(Audit(probability=row.probability, correct=row.correct))
+        return audits
 
     async def leave_reference(self, model_version_id: str) -> None:
         """Its reference is given up: its audits say nothing about the next one."""
