@@ -117,11 +117,16 @@ def require_reason(reason: str) -> None:
 def _checked(proposal: Proposal) -> Proposal:
     found = {**_identity(proposal), **_classes(proposal.classes), **problems(proposal.values)}
     if found:
-        told = dict(sorted(found.items())[:_MOST_PROBLEMS])
+        told = {path: found[path] for path in sorted(found, key=_by_number)[:_MOST_PROBLEMS]}
         listed = "; ".join(f"{path}: {problem}" for path, problem in told.items())
         more = f"; and {len(found) - len(told)} more" if len(found) > len(told) else ""
         raise InvalidProject(f"the project can't be applied: {listed}{more}", **told)
     return replace(proposal, values=with_defaults(proposal.values))
+
+
+def _by_number(path: str) -> list[str | int]:
+    """Sorts `classes[2]` before `classes[10]`."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path)]
 
 
 def _identity(proposal: Proposal) -> dict[str, str]:

@@ -323,7 +323,7 @@ async def test_an_alert_leads_to_the_rollout_that_it_stopped_whichever_is_told_f
     await publish(loop.kafka, AlertOpened(alert=alert(), project_id=P))
     await publish(loop.kafka, AlertConfirmed(alert=alert(), project_id=P, label_ids=["label-1"]))
 
-    found = await until_traced(loop, "alert-1", "alert-1/confirmed", f"{P}/route/3", "label-1")
+    found = await until_traced(loop, "alert-1", "alert-1/confirmed", f"{P}/route/3")
 
     edges = {(e.cause_id, e.effect_id) for e in found.edges}
     assert ("alert-1/confirmed", f"{P}/route/3") in edges
