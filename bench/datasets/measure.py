@@ -74,17 +74,17 @@ def main() -> None:
         try:
             while not server.is_ready():
                 time.sleep(0.1)
-            asyncio.run(measure(server.url("postgres"), Path(folder), sizes=[most // 100, most // 10, most]))
+            asyncio.run(measure(server.url("postgres"), sizes=[most // 100, most // 10, most]))
         finally:
             children.stop(child, gently=postgres_server.STOP_SIGNAL, grace_s=postgres_server.STOP_GRACE_S)
             claims.release()
 
 
-async def measure(url: str, folder: Path, *, sizes: list[int]) -> None:
+async def measure(url: str, *, sizes: list[int]) -> None:
     """Takes samples in; then grows one dataset and measures at each size."""
     store = Store(database(url, statement_timeout_s=120), Transaction)
     await migrate(store.database, "relearn_datasets.migrations")
-    await intake.measure(store, folder)
+    await intake.measure(store)
     async with store.transaction() as tx:
         await tx.connection.execute(sa.text("create table bare (sha256 bytea, number int, label text)"))
         await tx.connection.execute(sa.text("create index on bare (number, sha256)"))
