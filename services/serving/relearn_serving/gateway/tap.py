@@ -10,12 +10,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from relearn_runtime.envelope import Record
-from relearn_runtime.feed import record_of
 from relearn_serving.gateway.spool import Spool
 
 log = logging.getLogger(__name__)
@@ -123,7 +123,7 @@ class Tap:
     def _sent(self, record: Record) -> bool:
         """Whether the record is out of our hands; False when it has to wait on the disk."""
         try:
-            self._produce(record, self._on_delivery)
+            self._produce(record, partial(self._on_delivery, record))
         except BufferError:  # the broker is slower than the traffic
             return False
         except KafkaException as error:
@@ -178,8 +178,11 @@ class Tap:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
             self._away.set()
 
-    def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
-        """Called by librdkafka inside `poll`, `flush` or `purge`, once per record handed to it."""
+    def _on_delivery(self, record: Record, error: KafkaError | None, _message: Message) -> None:
+        """Called by librdkafka inside `poll`, `flush` or `purge`, once per record handed to it.
+
+        The record itself is kept, not the message of the report: that one has lost its headers.
+        """
         if error is None:
             self._delivered += 1
         elif error.code() in _HOPELESS:
@@ -187,7 +190,7 @@ class Tap:
             self._count_dropped()
         else:
             self._away.set()
-            self._keep(record_of(message))
+            self._keep(record)
 
     def _to_spool(self) -> None:
         """Stops sending directly; what librdkafka still holds comes back through `_on_delivery`, in order."""

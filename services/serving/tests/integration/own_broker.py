@@ -14,6 +14,8 @@ from relearn_contracts.topics import all_topics
 from relearn_local import children, topics
 from relearn_local.kafka import Kafka
 from relearn_local.ports import PortClaims, accepts
+from relearn_runtime.envelope import Record
+from relearn_runtime.feed import record_of
 
 _START_DEADLINE_S = 90.0
 _READ_DEADLINE_S = 30.0
@@ -48,12 +50,12 @@ class OwnBroker:
         admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
         admin.create_topics([NewTopic(topic, 1)])[topic].result(30)
 
-    def messages(self, topic: str, partitions: int) -> list[bytes]:
+    def records(self, topic: str, partitions: int) -> list[Record]:
         """All that a topic holds now, in the order of each partition."""
         settings = {"bootstrap.servers": self.bootstrap_servers, "group.id": "test", "enable.auto.commit": False}
         consumer = Consumer({**settings, "enable.partition.eof": True})
         consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
-        values: list[bytes] = []
+        records: list[Record] = []
         ended: set[int] = set()
         deadline = time.monotonic() + _READ_DEADLINE_S
         while len(ended) < partitions:
@@ -62,11 +64,11 @@ class OwnBroker:
             if message is None:
                 continue
             if message.error() is None:
-                values.append(message.value())
+                records.append(record_of(message))
             elif message.error().code() == KafkaError._PARTITION_EOF:
                 ended.add(message.partition())
         consumer.close()
-        return values
+        return records
 
     def kill(self) -> None:
         if self._child is not None:

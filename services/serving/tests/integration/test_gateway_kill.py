@@ -91,8 +91,8 @@ async def stopped_at_the_end(process: Process) -> AsyncIterator[Process]:
 def told(broker: OwnBroker) -> dict[int, set[str]]:
     """Prediction ids in the topic by their number."""
     found: dict[int, set[str]] = {}
-    for message in broker.messages(TOPIC.name, TOPIC.partitions):
-        prediction = PredictionMade.FromString(message)
+    for record in broker.records(TOPIC.name, TOPIC.partitions):
+        prediction = PredictionMade.FromString(record.value or b"")
         found.setdefault(prediction.sequence, set()).add(prediction.prediction_id)
     return found
 

@@ -35,9 +35,12 @@ def new_tap(broker: OwnBroker, folder: Path, *, max_bytes: int = 64 << 20) -> Ta
 
 
 def read_all(broker: OwnBroker) -> list[int]:
-    """Sequence numbers in the topic, in order."""
-    messages = broker.messages(TOPIC.name, TOPIC.partitions)
-    return [PredictionMade.FromString(message).sequence for message in messages]
+    """Sequence numbers in the topic, in order; each record is whole, with its headers."""
+    records = broker.records(TOPIC.name, TOPIC.partitions)
+    messages = [PredictionMade.FromString(record.value or b"") for record in records]
+    for record, message in zip(records, messages, strict=True):
+        assert dict(record.headers or ())["ce_id"].decode() == message.prediction_id
+    return [message.sequence for message in messages]
 
 
 def wait_until(condition: Any, deadline_s: float = 30.0) -> None:
@@ -124,7 +127,7 @@ def test_a_prediction_whose_topic_is_missing_waits_for_it(own_broker: OwnBroker,
     tap.stop()
 
     assert tap.counts().dropped == 0
-    assert len(own_broker.messages(missing.topic, 1)) == 1
+    assert len(own_broker.records(missing.topic, 1)) == 1
 
 
 def test_a_producer_that_failed_for_good_is_made_anew(own_broker: OwnBroker, tmp_path: Path) -> None:
