@@ -8,6 +8,7 @@ old one in force (without its challenger where that is no longer wanted); contro
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 Load = Callable[[str], Model]
 Save = Callable[[RouteTable], None]
 
+_LOADERS = 8
 _RETRY_S = (0.5, 1.0, 2.0, 5.0)
 
 
@@ -52,6 +54,8 @@ class Routes:
         self._load = load
         self._save = save
         self._saving = asyncio.Lock()
+        # its own, so that models that hang hold up neither each other nor a stop
+        self._loaders = ThreadPoolExecutor(_LOADERS, thread_name_prefix="load")
         self._wanted: dict[str, Route] = {}
         self._news: dict[str, asyncio.Event] = {}
         self._followers: dict[str, asyncio.Task[None]] = {}
@@ -105,6 +109,7 @@ class Routes:
         for follower in followers:
             follower.cancel()
         await asyncio.gather(*followers, return_exceptions=True)
+        self._loaders.shutdown(wait=False, cancel_futures=True)
 
     async def _follow(self, project_id: str) -> None:
         """Puts what is wanted for one project in force, until it is."""
@@ -137,7 +142,9 @@ class Routes:
 
     async def _model(self, model_version_id: str) -> Model:
         loaded = self._current.serving.models.get(model_version_id)
-        return await asyncio.to_thread(self._load, model_version_id) if loaded is None else loaded
+        if loaded is not None:
+            return loaded
+        return await asyncio.get_running_loop().run_in_executor(self._loaders, self._load, model_version_id)
 
     async def _put_in_force(self, route: Route, models: Mapping[str, Model]) -> None:
         self._swap(route, models)
