@@ -1,17 +1,23 @@
-"""The native front on its own: whom it answers while it stops."""
+"""The fronts on their own: whom they answer while they stop, and after a batch that failed."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import grpc
+import pytest
 from tritonclient.grpc import service_pb2 as oip
-from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
+from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub, add_GRPCInferenceServiceServicer_to_server
 
 from relearn_runtime.testing import eventually
-from relearn_serving.gateway.fronts import NativeFront
+from relearn_serving.gateway.counters import Counters
+from relearn_serving.gateway.fronts import AioFront, NativeFront
+from relearn_serving.gateway.requests import Limits
+from relearn_serving.gateway.rpc import InferenceRpc
+from relearn_serving.gateway.state import Current
 from relearn_serving.gateway.work import Call
 
 CHANNELS, CALLERS = 5, 30
@@ -32,6 +38,40 @@ class Answering:
             self.answered += len(calls)
 
     def idle(self) -> None: ...
+
+
+class FailingOnce(Answering):
+    """Has a bug that the first batch finds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failed = False
+
+    def process(self, calls: Sequence[Call]) -> None:
+        if not self.failed:
+            self.failed = True
+            raise RuntimeError("a bug")
+        super().process(calls)
+
+
+@asynccontextmanager
+async def serving(front: str, engine: Answering) -> AsyncIterator[str]:
+    """The address of a front before `engine`."""
+    if front == "native":
+        native = NativeFront("127.0.0.1:0", fallback="/nonexistent", engine=engine, max_bytes=1 << 20)
+        native.start()
+        yield f"127.0.0.1:{native.port}"
+        await asyncio.to_thread(native.stop, deadline_s=0.1)
+        return
+    aio, server = AioFront(engine), grpc.aio.server()
+    aio.start()
+    rpc = InferenceRpc(Current(), front=aio, counters=Counters(), limits=Limits(max_batch=1), server_version="test")
+    add_GRPCInferenceServiceServicer_to_server(rpc, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    yield f"127.0.0.1:{port}"
+    await server.stop(None)
+    await asyncio.to_thread(aio.stop)
 
 
 class Callers:
@@ -69,3 +109,22 @@ async def test_a_stop_loses_no_answer_that_was_given() -> None:
     assert {error.code() for error in callers.refused} == {grpc.StatusCode.UNAVAILABLE}
     told = [error for error in callers.refused if (error.details() or "").startswith("SHUTTING_DOWN: ")]
     assert len(told) > len(asking) / 2, "whose connection lived was told why"
+
+
+@pytest.mark.parametrize("front", ["native", "aio"])
+async def test_a_batch_that_fails_ends_no_other(front: str) -> None:
+    engine = FailingOnce()
+    async with serving(front, engine) as address, grpc.aio.insecure_channel(address) as channel:
+        stub = GRPCInferenceServiceStub(channel)
+        lost = asyncio.create_task(_asked(stub))
+        await eventually(lambda: engine.failed)
+
+        answer = await stub.ModelInfer(oip.ModelInferRequest(model_name="shop"), timeout=20)
+        lost.cancel()
+        await asyncio.wait([lost])
+
+    assert answer.model_name == "shop"
+
+
+async def _asked(stub: GRPCInferenceServiceStub) -> None:
+    await stub.ModelInfer(oip.ModelInferRequest(model_name="shop"), timeout=60)
