@@ -16,7 +16,6 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -34,22 +33,19 @@ from relearn_runtime import new_id
 from relearn_serving.gateway.blobs import Blobs
 from relearn_serving.gateway.counters import Counters
 from relearn_serving.gateway.decoding import Workers
-from relearn_serving.gateway.engine import Engine
+from relearn_serving.gateway.engine import Engine, Observe
 from relearn_serving.gateway.fronts import MODEL_INFER, AioFront, NativeFront
 from relearn_serving.gateway.identity import Identity
 from relearn_serving.gateway.ids import new_prediction_id
-from relearn_serving.gateway.model import Model
 from relearn_serving.gateway.observer import Observer, Telling
 from relearn_serving.gateway.pinned import Pinned
 from relearn_serving.gateway.requests import Limits
-from relearn_serving.gateway.responses import Answers
 from relearn_serving.gateway.routing import Phase, Route, RouteTable
 from relearn_serving.gateway.rpc import InferenceRpc
 from relearn_serving.gateway.shadow import Shadow
 from relearn_serving.gateway.spool import Spool
 from relearn_serving.gateway.state import Current, Serving
 from relearn_serving.gateway.tap import Tap, producer_settings
-from relearn_serving.gateway.work import Work
 
 ADDRESS = "127.0.0.1:0"
 
@@ -69,15 +65,7 @@ def null() -> int:
     return front.bound_port
 
 
-class Off:
-    """Tells nobody."""
-
-    def answered(self, works: Sequence[Work], model: Model, answers: Answers, durations_s: Sequence[float]) -> None: ...
-
-    def flush(self) -> None: ...
-
-
-def observer(current: Current, counters: Counters, folder: Path, broker: str, closing: ExitStack) -> Observer:
+def observing(current: Current, counters: Counters, folder: Path, broker: str, closing: ExitStack) -> Observe:
     scratch = Path(tempfile.mkdtemp(dir=folder))
     tap = Tap(producer_settings(broker), Spool(scratch / "spool", max_bytes=1 << 28, segment_bytes=1 << 22))
     tap.start()
@@ -89,7 +77,10 @@ def observer(current: Current, counters: Counters, folder: Path, broker: str, cl
     )
     shadow.start()
     closing.callback(shadow.stop)
-    return Observer(telling, offer_to_shadow=shadow.offer)
+    observer = Observer(telling, offer_to_shadow=shadow.offer)
+    observer.start()
+    closing.callback(observer.stop)
+    return observer.answered
 
 
 def routed(folder: Path, *, shadow: bool) -> Current:
@@ -121,15 +112,15 @@ async def serve(variant: str, folder: Path, broker: str, closing: ExitStack) -> 
         workers=Workers(threads=2, waiting=256, max_bytes=1 << 28),
         counters=counters,
         pinned=Pinned(partial(load, folder), keep=1, waiting=1),
-        observer=observer(current, counters, folder, broker, closing) if "+tap" in variant else Off(),
+        observe=observing(current, counters, folder, broker, closing) if "+tap" in variant else lambda *_: None,
         new_id=new_prediction_id,
     )
     if variant.startswith("native"):
-        front = NativeFront(ADDRESS, fallback="/nonexistent", engine=engine, max_bytes=1 << 26)
+        front = NativeFront(ADDRESS, fallback="/nonexistent", process=engine.process, max_bytes=1 << 26)
         front.start()
         port = front.port
     else:
-        aio = AioFront(engine)
+        aio = AioFront(engine.process)
         aio.start()
         server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         rpc = InferenceRpc(current, front=aio, counters=counters, limits=limits, server_version="bench")

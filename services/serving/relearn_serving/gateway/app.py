@@ -142,6 +142,8 @@ class Gateway:
         self._shadow.start()
         self._on_stop(self._shadow.stop)
         self._observer = Observer(telling, offer_to_shadow=self._shadow.offer)
+        self._observer.start()
+        self._on_stop(self._observer.stop)
 
     def _start_models(self) -> None:
         config = self._config
@@ -175,10 +177,9 @@ class Gateway:
             workers=workers,
             counters=self._counters,
             pinned=pinned,
-            observer=self._observer,
+            observe=self._observer.answered,
             new_id=new_prediction_id,
         )
-        self._on_stop(self._observer.flush)
 
     async def _start_routes(self) -> None:
         config, routes = self._config, self._routes
@@ -207,7 +208,7 @@ class Gateway:
         self._routes = Routes(
             self._current, load=self._files.load, save=partial(route_cache.save, config.spool_dir / "routes.pb")
         )
-        aio = AioFront(self._engine)
+        aio = AioFront(self._engine.process)
         aio.start()
         self._on_stop(aio.stop)
         server = self._server(aio)
@@ -224,7 +225,7 @@ class Gateway:
             front = NativeFront(
                 config.listen_address,
                 fallback=socket,
-                engine=self._engine,
+                process=self._engine.process,
                 max_bytes=config.max_request_bytes,
             )
             front.start()

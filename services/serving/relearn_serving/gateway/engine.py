@@ -6,9 +6,8 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from functools import partial
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,16 +35,7 @@ _RUN_HERE_S = 0.004
 _EXPIRED = "DEADLINE_EXCEEDED"
 
 
-class Observer(Protocol):
-    """Who is told of answers after they were given. Any thread calls it."""
-
-    def answered(self, works: Sequence[Work], model: Model, answers: Answers, durations_s: Sequence[float]) -> None:
-        """One run; it may wait for others to be told with."""
-        ...
-
-    def flush(self) -> None:
-        """Nothing else is to be done: tells what waits."""
-        ...
+Observe = Callable[[Sequence[Work], Model, Answers, Sequence[float]], None]
 
 
 class InferenceFailed(RelearnError):
@@ -68,7 +58,7 @@ class Engine:
         workers: Workers,
         counters: Counters,
         pinned: Pinned,
-        observer: Observer,
+        observe: Observe,
         new_id: NewId,
     ) -> None:
         self._current = current
@@ -77,9 +67,9 @@ class Engine:
         self._workers = workers
         self._counters = counters
         self._pinned = pinned
-        self._observer = observer
+        self._observe = observe
         self._new_id = new_id
-        self._lanes = Lanes(self._run_in_lane, waiting=lane_waiting, max_bytes=waiting_max_bytes)
+        self._lanes = Lanes(self._run, waiting=lane_waiting, max_bytes=waiting_max_bytes)
 
     def process(self, calls: Sequence[Call]) -> None:
         """Answers or refuses every call, now or from another thread."""
@@ -106,13 +96,6 @@ class Engine:
                     self._to_lane(work, model)
             else:
                 self._run(model, works)
-
-    def idle(self) -> None:
-        """The front has nothing that waits: time for what answers left to do."""
-        try:
-            self._observer.flush()
-        except Exception:
-            log.exception("answers were given but could not be told to the tap")
 
     def _handle(self, call: Call) -> None:
         """A call whose parsing alone would hold others up."""
@@ -188,10 +171,6 @@ class Engine:
         except RelearnError as error:
             self._refuse(work.call, error, work)
 
-    def _run_in_lane(self, model: Model, works: Sequence[Work]) -> None:
-        self._run(model, works)
-        self.idle()
-
     def _run(self, model: Model, works: Sequence[Work]) -> None:
         """Answers works of one model, as many in one run as fit."""
         chunk: list[Work] = []
@@ -255,7 +234,7 @@ class Engine:
             requests.append((work.choice.arm, winners, model_s * work.size, gateway_s))
             first += work.size
         self._counters.answered(model.project_id, model.model_version_id, len(model.classes), requests)
-        self._observer.answered(works, model, answers, durations_s)
+        self._observe(works, model, answers, durations_s)
 
     def _fail(self, work: Work, model: Model) -> None:
         self._counters.failed(

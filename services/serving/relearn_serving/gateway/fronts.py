@@ -5,8 +5,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -21,21 +20,10 @@ from relearn_serving.gateway.work import Call
 log = logging.getLogger(__name__)
 
 
-class Engine(Protocol):
-    """What answers the calls."""
-
-    def process(self, calls: Sequence[Call]) -> None:
-        """Answers or refuses every call, now or from another thread."""
-        ...
-
-    def idle(self) -> None:
-        """Nothing waits."""
-        ...
-
+Process = Callable[[Sequence[Call]], None]
 
 MODEL_INFER = "/inference.GRPCInferenceService/ModelInfer"
 _BATCH = 64
-_IDLE_AFTER_MS = 10
 _SETTLE_S = 0.25  # answers were seen lost after 0, none after this
 _EXPIRED = "DEADLINE_EXCEEDED: the deadline passed before the answer"
 
@@ -127,10 +115,10 @@ class NativeCall:
 class NativeFront:
     """`ModelInfer` straight from Rust to one Python thread, in batches; the rest goes to the fallback socket."""
 
-    def __init__(self, address: str, *, fallback: str, engine: Engine, max_bytes: int) -> None:
+    def __init__(self, address: str, *, fallback: str, process: Process, max_bytes: int) -> None:
         self._front = NativeGrpcFront(address, [(MODEL_INFER, False)], io_threads=1, call_details=True)
         self._front.set_fallback(fallback)
-        self._engine = engine
+        self._process = process
         self._max_bytes = max_bytes
         self._under_way = _UnderWay()
         self._stopping = False
@@ -159,13 +147,7 @@ class NativeFront:
         self._thread.join()
 
     def _serve(self) -> None:
-        wait_ms: int | None = None
-        while (events := self._front.recv_batch_details(_BATCH, wait_ms)) is not None:
-            if not events:
-                self._engine.idle()
-                wait_ms = None
-                continue
-            wait_ms = _IDLE_AFTER_MS
+        while (events := self._front.recv_batch_details(_BATCH)) is not None:
             arrived = time.monotonic()
             calls = [
                 NativeCall(
@@ -186,7 +168,7 @@ class NativeFront:
                 for call in calls:
                     call.refuse(ShuttingDown("the gateway is shutting down; another one or a retry will answer"))
             elif calls:
-                _process_safely(self._engine, calls)
+                _process_safely(self._process, calls)
 
 
 class AioCall:
@@ -227,8 +209,8 @@ class AioCall:
 class AioFront:
     """Hands calls of grpc.aio to the engine's thread: what queued meanwhile is the next batch."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, process: Process) -> None:
+        self._process = process
         self._queue: queue.SimpleQueue[AioCall | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="front", daemon=True)
 
@@ -256,14 +238,12 @@ class AioFront:
                     self._queue.put(None)
                     break
                 calls.append(following)
-            _process_safely(self._engine, calls)
-            if self._queue.empty():
-                self._engine.idle()
+            _process_safely(self._process, calls)
 
 
-def _process_safely(engine: Engine, calls: Sequence[Call]) -> None:
+def _process_safely(process: Process, calls: Sequence[Call]) -> None:
     """One batch that fails must not end the thread that serves all others."""
     try:
-        engine.process(calls)
+        process(calls)
     except Exception:
         log.exception("a batch failed in the gateway")

@@ -4,6 +4,7 @@ Numbers are drawn at once, so that a kill leaves a gap. The rest is done for sev
 its cost is per call and not per prediction.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +18,8 @@ from relearn_serving.gateway.responses import Answers
 from relearn_serving.gateway.tap import Tap
 from relearn_serving.gateway.traces import carried_on
 from relearn_serving.gateway.work import Work
+
+log = logging.getLogger(__name__)
 
 OfferToShadow = Callable[[Work, Answered], None]
 
@@ -60,7 +63,7 @@ class _Run(NamedTuple):
 
 
 class Observer:
-    """Called by whichever thread gave the answers, once per run of a model."""
+    """Called by whichever thread gave the answers, once per run of a model; a thread of its own tells what is left."""
 
     def __init__(self, telling: Telling, *, offer_to_shadow: OfferToShadow) -> None:
         self._telling = telling
@@ -69,6 +72,17 @@ class Observer:
         self._waiting = 0  # requests
         self._since = 0.0
         self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._tell_what_is_left, name="observer", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Tells what waits; whoever answers has ended."""
+        self._stopping.set()
+        self._thread.join()
+        self.flush()
 
     def answered(self, works: Sequence[Work], model: Model, answers: Answers, durations_s: Sequence[float]) -> None:
         """Tells the answers of one run, now or soon; `works` own its rows in their order."""
@@ -92,6 +106,15 @@ class Observer:
             by_model.setdefault(run.model, []).append(run)
         for model, same in by_model.items():
             self._tell(model, same)
+
+    def _tell_what_is_left(self) -> None:
+        """When traffic pauses nobody else would tell the last answers."""
+        while not self._stopping.wait(_LATEST_S):
+            if self._runs and time.monotonic() > self._since + _LATEST_S:
+                try:
+                    self.flush()
+                except Exception:
+                    log.exception("answers were given but could not be told to the tap")
 
     def _tell(self, model: Model, runs: Sequence[_Run]) -> None:
         works: list[Work] = []

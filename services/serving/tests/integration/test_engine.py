@@ -132,7 +132,7 @@ class Bench:
             workers=self.workers,
             counters=self.counters,
             pinned=self.pinned,
-            observer=self,
+            observe=self._observe,
             new_id=new_prediction_id,
         )
 
@@ -163,9 +163,7 @@ class Bench:
         self.engine.process(calls)
         return calls
 
-    def flush(self) -> None: ...
-
-    def answered(self, works: Sequence[Any], model: Model, answers: Any, durations_s: Sequence[float]) -> None:
+    def _observe(self, works: Sequence[Any], model: Model, answers: Any, durations_s: Sequence[float]) -> None:
         self.told += [(model.model_version_id, work.choice.arm, work.size) for work in works]
 
 

@@ -37,8 +37,6 @@ class Answering:
         with self._lock:
             self.answered += len(calls)
 
-    def idle(self) -> None: ...
-
 
 class FailingOnce(Answering):
     """Has a bug that the first batch finds."""
@@ -58,12 +56,12 @@ class FailingOnce(Answering):
 async def serving(front: str, engine: Answering) -> AsyncIterator[str]:
     """The address of a front before `engine`."""
     if front == "native":
-        native = NativeFront("127.0.0.1:0", fallback="/nonexistent", engine=engine, max_bytes=1 << 20)
+        native = NativeFront("127.0.0.1:0", fallback="/nonexistent", process=engine.process, max_bytes=1 << 20)
         native.start()
         yield f"127.0.0.1:{native.port}"
         await asyncio.to_thread(native.stop, deadline_s=0.1)
         return
-    aio, server = AioFront(engine), grpc.aio.server()
+    aio, server = AioFront(engine.process), grpc.aio.server()
     aio.start()
     rpc = InferenceRpc(Current(), front=aio, counters=Counters(), limits=Limits(max_batch=1), server_version="test")
     add_GRPCInferenceServiceServicer_to_server(rpc, server)
@@ -94,7 +92,7 @@ class Callers:
 
 async def test_a_stop_loses_no_answer_that_was_given() -> None:
     answering, callers = Answering(), Callers()
-    front = NativeFront("127.0.0.1:0", fallback="/nonexistent", engine=answering, max_bytes=1 << 20)
+    front = NativeFront("127.0.0.1:0", fallback="/nonexistent", process=answering.process, max_bytes=1 << 20)
     front.start()
     channels = [grpc.aio.insecure_channel(f"127.0.0.1:{front.port}", [("n", n)]) for n in range(CHANNELS)]
     asking = [asyncio.create_task(callers.ask(channel)) for channel in channels for _ in range(CALLERS)]

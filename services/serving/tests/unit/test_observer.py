@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -121,6 +122,29 @@ def test_a_request_that_waited_long_enough_is_told_with_the_next(
     monkeypatch.setattr(module, "_LATEST_S", 0.0)
 
     answer(observer, OneModel(1), [work("p", 1)], 0.6)
+
+    assert [each[1] for each in tap.told()] == ["p/0"]
+
+
+def test_when_traffic_pauses_the_last_answers_are_told(observer: Observer, tap: Listed):
+    observer.start()
+
+    answer(observer, OneModel(1), [work("p", 1)], 0.6)
+
+    deadline = time.monotonic() + 10
+    while not tap.records:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    observer.stop()
+    assert [each[1] for each in tap.told()] == ["p/0"]
+
+
+def test_a_stop_tells_what_waits(observer: Observer, tap: Listed, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_LATEST_S", 0.5)
+    observer.start()
+    answer(observer, OneModel(1), [work("p", 1)], 0.6)
+
+    observer.stop()
 
     assert [each[1] for each in tap.told()] == ["p/0"]
 
