@@ -33,7 +33,7 @@ from relearn_runtime import new_id
 from relearn_serving.gateway.blobs import Blobs
 from relearn_serving.gateway.counters import Counters
 from relearn_serving.gateway.decoding import Workers
-from relearn_serving.gateway.engine import Engine, Observe
+from relearn_serving.gateway.engine import Engine, Number, Observe
 from relearn_serving.gateway.fronts import MODEL_INFER, AioFront, NativeFront
 from relearn_serving.gateway.identity import Identity
 from relearn_serving.gateway.ids import new_prediction_id
@@ -65,7 +65,9 @@ def null() -> int:
     return front.bound_port
 
 
-def observing(current: Current, counters: Counters, folder: Path, broker: str, closing: ExitStack) -> Observe:
+def observing(
+    current: Current, counters: Counters, folder: Path, broker: str, closing: ExitStack
+) -> tuple[Number, Observe]:
     scratch = Path(tempfile.mkdtemp(dir=folder))
     tap = Tap(producer_settings(broker), Spool(scratch / "spool", max_bytes=1 << 28, segment_bytes=1 << 22))
     tap.start()
@@ -80,7 +82,7 @@ def observing(current: Current, counters: Counters, folder: Path, broker: str, c
     observer = Observer(telling, offer_to_shadow=shadow.offer)
     observer.start()
     closing.callback(observer.stop)
-    return observer.answered
+    return telling.number, observer.answered
 
 
 def routed(folder: Path, *, shadow: bool) -> Current:
@@ -103,6 +105,9 @@ def routed(folder: Path, *, shadow: bool) -> Current:
 async def serve(variant: str, folder: Path, broker: str, closing: ExitStack) -> None:
     counters, limits = Counters(), Limits(max_batch=64)
     current = routed(folder, shadow="shadow" in variant)
+    number, observe = lambda _: 0, lambda *_: None
+    if "+tap" in variant:
+        number, observe = observing(current, counters, folder, broker, closing)
     engine = Engine(
         current,
         limits=limits,
@@ -112,7 +117,8 @@ async def serve(variant: str, folder: Path, broker: str, closing: ExitStack) -> 
         workers=Workers(threads=2, waiting=256, max_bytes=1 << 28),
         counters=counters,
         pinned=Pinned(partial(load, folder), keep=1, waiting=1),
-        observe=observing(current, counters, folder, broker, closing) if "+tap" in variant else lambda *_: None,
+        number=number,
+        observe=observe,
         new_id=new_prediction_id,
     )
     if variant.startswith("native"):

@@ -128,7 +128,7 @@ class Gateway:
         self._blobs = Blobs(self._store, tell=self._tap.offer)
         self._blobs.start()
         self._on_stop(lambda: self._blobs.stop(deadline_s=self._left(_BLOBS_SHARE)))
-        telling = Telling(
+        self._telling = telling = Telling(
             identity=self._identity, tap=self._tap, blobs=self._blobs, topic_prefix=config.kafka_topic_prefix
         )
         self._shadow = Shadow(
@@ -177,6 +177,7 @@ class Gateway:
             workers=workers,
             counters=self._counters,
             pinned=pinned,
+            number=self._telling.number,
             observe=self._observer.answered,
             new_id=new_prediction_id,
         )

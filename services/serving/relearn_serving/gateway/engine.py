@@ -35,7 +35,8 @@ _RUN_HERE_S = 0.004
 _EXPIRED = "DEADLINE_EXCEEDED"
 
 
-Observe = Callable[[Sequence[Work], Model, Answers, Sequence[float]], None]
+Observe = Callable[[Sequence[Work], Model, Answers, Sequence[float], int], None]
+Number = Callable[[int], int]
 
 
 class InferenceFailed(RelearnError):
@@ -58,6 +59,7 @@ class Engine:
         workers: Workers,
         counters: Counters,
         pinned: Pinned,
+        number: Number,
         observe: Observe,
         new_id: NewId,
     ) -> None:
@@ -67,6 +69,7 @@ class Engine:
         self._workers = workers
         self._counters = counters
         self._pinned = pinned
+        self._number = number
         self._observe = observe
         self._new_id = new_id
         self._lanes = Lanes(self._run, waiting=lane_waiting, max_bytes=waiting_max_bytes)
@@ -202,10 +205,13 @@ class Engine:
                 self._fail(work, model)
             return
         model_s = (time.monotonic() - start) / len(batch)
+        sequence = self._number(
+            len(batch)
+        )  # before the answers: a kill in between leaves a gap, never an answer untold
         for work, answer in zip(works, responses, strict=True):
             work.call.answer(answer)
         try:  # nobody waits any more
-            self._after(works, model, answers, model_s)
+            self._after(works, model, answers, model_s, sequence)
         except Exception:
             log.exception("answers were given but could not be told to the tap")
 
@@ -224,7 +230,7 @@ class Engine:
         if good:
             self._run_once(model, good)
 
-    def _after(self, works: Sequence[Work], model: Model, answers: Answers, model_s: float) -> None:
+    def _after(self, works: Sequence[Work], model: Model, answers: Answers, model_s: float, sequence: int) -> None:
         now = time.monotonic()
         durations_s = [now - work.call.arrived for work in works]
         requests = []
@@ -234,7 +240,7 @@ class Engine:
             requests.append((work.choice.arm, winners, model_s * work.size, gateway_s))
             first += work.size
         self._counters.answered(model.project_id, model.model_version_id, len(model.classes), requests)
-        self._observe(works, model, answers, durations_s)
+        self._observe(works, model, answers, durations_s, sequence)
 
     def _fail(self, work: Work, model: Model) -> None:
         self._counters.failed(

@@ -1,7 +1,7 @@
-"""After an answer: number it, tell the tap, and let the shadow look.
+"""After an answer: tell the tap, and let the shadow look.
 
-Numbers are drawn at once, so that a kill leaves a gap. The rest is done for several runs together, because most of
-its cost is per call and not per prediction.
+Numbers are drawn before an answer is given, so that a kill leaves a gap. The rest is done for several runs together,
+because most of its cost is per call and not per prediction.
 """
 
 import logging
@@ -84,9 +84,11 @@ class Observer:
         self._thread.join()
         self.flush()
 
-    def answered(self, works: Sequence[Work], model: Model, answers: Answers, durations_s: Sequence[float]) -> None:
-        """Tells the answers of one run, now or soon; `works` own its rows in their order."""
-        run = _Run(works, model, answers, durations_s, self._telling.number(len(answers.winners)))
+    def answered(
+        self, works: Sequence[Work], model: Model, answers: Answers, durations_s: Sequence[float], sequence: int
+    ) -> None:
+        """Tells the answers of one run, now or soon; `works` own its rows in their order, numbered from `sequence`."""
+        run = _Run(works, model, answers, durations_s, sequence)
         now = time.monotonic()
         with self._lock:
             if not self._runs:

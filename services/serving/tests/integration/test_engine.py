@@ -113,6 +113,7 @@ class Bench:
     current: Current = field(default_factory=Current)
     counters: Counters = field(default_factory=Counters)
     told: list[tuple[str, Arm, int]] = field(default_factory=list)
+    drawn: int = 0
     workers: Workers = field(init=False)
     pinned: Pinned = field(init=False)
     engine: Engine = field(init=False)
@@ -132,6 +133,7 @@ class Bench:
             workers=self.workers,
             counters=self.counters,
             pinned=self.pinned,
+            number=self._number,
             observe=self._observe,
             new_id=new_prediction_id,
         )
@@ -163,7 +165,13 @@ class Bench:
         self.engine.process(calls)
         return calls
 
-    def _observe(self, works: Sequence[Any], model: Model, answers: Any, durations_s: Sequence[float]) -> None:
+    def _number(self, predictions: int) -> int:
+        self.drawn += predictions
+        return self.drawn - predictions + 1
+
+    def _observe(
+        self, works: Sequence[Any], model: Model, answers: Any, durations_s: Sequence[float], sequence: int
+    ) -> None:
         self.told += [(model.model_version_id, work.choice.arm, work.size) for work in works]
 
 
@@ -293,3 +301,19 @@ def test_a_failing_model_is_counted_against_its_version(bench: Bench) -> None:
     assert [call.end() for call in calls] == ["INFERENCE_FAILED"] * 2
     (count,) = bench.counters.versions()
     assert (count.errors, count.predictions) == (3, 0)
+
+
+def test_an_answer_is_numbered_before_it_is_given(bench: Bench) -> None:
+    drawn: list[int] = []
+    call = ListedCall(images(png(), png()))
+    answer = call.answer
+
+    def watched(response: bytes) -> None:
+        drawn.append(bench.drawn)
+        answer(response)
+
+    call.answer = watched  # type: ignore[method-assign]
+    bench.engine.process([call])
+
+    assert call.end() == "1"
+    assert drawn == [2], "a gateway that is killed now has a gap, and no answer that nobody counts"

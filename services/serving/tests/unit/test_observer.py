@@ -1,4 +1,4 @@
-"""Predictions are numbered when they are answered, and told a moment later, together."""
+"""Predictions are told a moment after they were answered, together, each by its number."""
 
 from __future__ import annotations
 
@@ -54,8 +54,12 @@ def identity(tmp_path: Path) -> Iterator[Identity]:
 
 
 @pytest.fixture
-def observer(tap: Listed, identity: Identity) -> Observer:
-    telling = Telling(identity=identity, tap=tap, blobs=None, topic_prefix="")  # type: ignore[arg-type]
+def telling(tap: Listed, identity: Identity) -> Telling:
+    return Telling(identity=identity, tap=tap, blobs=None, topic_prefix="")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def observer(telling: Telling) -> Observer:
     return Observer(telling, offer_to_shadow=lambda *_: None)
 
 
@@ -81,20 +85,30 @@ def answers(*confidences: float) -> Answers:
     return Answers.of(Outputs(probabilities, np.zeros((len(confidences), 4), np.float32)))
 
 
-def answer(observer: Observer, model: Any, works: Sequence[Any], *confidences: float) -> None:
-    observer.answered(works, model, answers(*confidences), [0.001] * len(works))
+class Answering:
+    """Gives numbered answers, as the engine does."""
+
+    def __init__(self, telling: Telling, observer: Observer) -> None:
+        self._telling, self._observer = telling, observer
+
+    def __call__(self, model: Any, works: Sequence[Any], *confidences: float) -> None:
+        sequence = self._telling.number(len(confidences))
+        self._observer.answered(works, model, answers(*confidences), [0.001] * len(works), sequence)
 
 
-def test_numbers_are_drawn_at_once_and_each_run_keeps_its_own(observer: Observer, identity: Identity, tap: Listed):
+@pytest.fixture
+def answer(telling: Telling, observer: Observer) -> Answering:
+    return Answering(telling, observer)
+
+
+def test_each_run_keeps_its_numbers(observer: Observer, answer: Answering, tap: Listed):
     one, two = OneModel(1), OneModel(2)
-    answer(observer, one, [work("p", 1), work("q", 2)], 0.6, 0.7, 0.8)
-    answer(observer, two, [work("r", 1)], 0.9)
-    answer(observer, one, [work("s", 1)], 0.95)
-    drawn = identity.last
+    answer(one, [work("p", 1), work("q", 2)], 0.6, 0.7, 0.8)
+    answer(two, [work("r", 1)], 0.9)
+    answer(one, [work("s", 1)], 0.95)
 
     observer.flush()
 
-    assert drawn == 5
     assert sorted(tap.told()) == [
         (1, "p/0", "shop/model/1", 0.6),
         (2, "q/0", "shop/model/1", 0.7),
@@ -104,32 +118,34 @@ def test_numbers_are_drawn_at_once_and_each_run_keeps_its_own(observer: Observer
     ]
 
 
-def test_enough_requests_are_told_without_waiting(observer: Observer, tap: Listed, monkeypatch: pytest.MonkeyPatch):
+def test_enough_requests_are_told_without_waiting(
+    observer: Observer, answer: Answering, tap: Listed, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(module, "_LATEST_S", 60.0)
     model = OneModel(1)
     for number in range(module._TOGETHER - 1):
-        answer(observer, model, [work(f"p{number}", 1)], 0.6)
+        answer(model, [work(f"p{number}", 1)], 0.6)
     before = len(tap.records)
 
-    answer(observer, model, [work("last", 1)], 0.6)
+    answer(model, [work("last", 1)], 0.6)
 
     assert (before, len(tap.records)) == (0, module._TOGETHER)
 
 
 def test_a_request_that_waited_long_enough_is_told_with_the_next(
-    observer: Observer, tap: Listed, monkeypatch: pytest.MonkeyPatch
+    answer: Answering, tap: Listed, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(module, "_LATEST_S", 0.0)
 
-    answer(observer, OneModel(1), [work("p", 1)], 0.6)
+    answer(OneModel(1), [work("p", 1)], 0.6)
 
     assert [each[1] for each in tap.told()] == ["p/0"]
 
 
-def test_when_traffic_pauses_the_last_answers_are_told(observer: Observer, tap: Listed):
+def test_when_traffic_pauses_the_last_answers_are_told(observer: Observer, answer: Answering, tap: Listed):
     observer.start()
 
-    answer(observer, OneModel(1), [work("p", 1)], 0.6)
+    answer(OneModel(1), [work("p", 1)], 0.6)
 
     deadline = time.monotonic() + 10
     while not tap.records:
@@ -139,22 +155,24 @@ def test_when_traffic_pauses_the_last_answers_are_told(observer: Observer, tap: 
     assert [each[1] for each in tap.told()] == ["p/0"]
 
 
-def test_a_stop_tells_what_waits(observer: Observer, tap: Listed, monkeypatch: pytest.MonkeyPatch):
+def test_a_stop_tells_what_waits(observer: Observer, answer: Answering, tap: Listed, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "_LATEST_S", 0.5)
     observer.start()
-    answer(observer, OneModel(1), [work("p", 1)], 0.6)
+    answer(OneModel(1), [work("p", 1)], 0.6)
 
     observer.stop()
 
     assert [each[1] for each in tap.told()] == ["p/0"]
 
 
-def test_threads_that_answer_at_once_lose_and_repeat_nothing(observer: Observer, identity: Identity, tap: Listed):
+def test_threads_that_answer_at_once_lose_and_repeat_nothing(
+    observer: Observer, answer: Answering, identity: Identity, tap: Listed
+):
     model = OneModel(1)
 
     def serve(name: str) -> None:
         for number in range(200):
-            answer(observer, model, [work(f"{name}{number}", 1)], 0.6)
+            answer(model, [work(f"{name}{number}", 1)], 0.6)
             if number % 7 == 0:
                 observer.flush()
 
