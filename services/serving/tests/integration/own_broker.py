@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from relearn_contracts.topics import all_topics
@@ -53,20 +53,19 @@ class OwnBroker:
     def records(self, topic: str, partitions: int) -> list[Record]:
         """All that a topic holds now, in the order of each partition."""
         settings = {"bootstrap.servers": self.bootstrap_servers, "group.id": "test", "enable.auto.commit": False}
-        consumer = Consumer({**settings, "enable.partition.eof": True})
-        consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
+        consumer = Consumer(settings)
+        places = [TopicPartition(topic, number, 0) for number in range(partitions)]
+        ends = {place.partition: consumer.get_watermark_offsets(place, timeout=_READ_DEADLINE_S)[1] for place in places}
+        left = sum(ends.values())  # nothing was ever removed, so offsets are numbers of records
+        consumer.assign(places)
         records: list[Record] = []
-        ended: set[int] = set()
         deadline = time.monotonic() + _READ_DEADLINE_S
-        while len(ended) < partitions:
+        while left:
             assert time.monotonic() < deadline, f"{topic} could not be read to its end in time"
             message: Any = consumer.poll(0.2)
-            if message is None:
-                continue
-            if message.error() is None:
+            if message is not None and message.error() is None and message.offset() < ends[message.partition()]:
                 records.append(record_of(message))
-            elif message.error().code() == KafkaError._PARTITION_EOF:
-                ended.add(message.partition())
+                left -= 1
         consumer.close()
         return records
 
