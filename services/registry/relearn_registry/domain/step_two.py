@@ -141,9 +141,10 @@ def tally_of(disagreements: Sequence[Disagreement]) -> Tally:
 def _look(tally: Tally, *, look: int, policy: Policy, evidence: Evidence) -> Finding:
     limit = policy.significance / LOOKS
     verdict, why = _verdict(tally, look=look, policy=policy, limit=limit)
+    p_value = sign_test(tally.wins, tally.losses)
     counted = (
-        f"{tally.wins} for the challenger, {tally.losses} for the champion "
-        f"of {policy.per_look * look} disagreements, p = {sign_test(tally.wins, tally.losses):.4f}"
+        f"{tally.wins} for the challenger, {tally.losses} for the champion of {policy.per_look * look} disagreements, "
+        + (f"p = {p_value:.4f}" if p_value >= 0.0001 else "p < 0.0001")
     )
     return Finding(
         verdict=verdict,

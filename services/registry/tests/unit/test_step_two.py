@@ -64,6 +64,11 @@ def test_forty_of_sixty_pass_at_the_first_look():
     assert len(finding.label_ids) == 60
     p = next(m for m in finding.measurements if m.name == "sign_test/p_value")
     assert (p.value, p.limit, p.samples) == (pytest.approx(0.00674, abs=1e-5), 0.025, 60)
+    assert finding.reason.endswith("40 for the challenger, 20 for the champion of 60 disagreements, p = 0.0067")
+
+
+def test_a_tiny_p_value_is_never_told_as_zero():
+    assert judged(disagreements(60, 0)).reason.endswith("p < 0.0001")
 
 
 def test_thirty_six_of_sixty_are_not_decided_yet():
