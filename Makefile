@@ -59,9 +59,9 @@ check: setup ## lint, format, types, import rules, declared dependencies, contra
 	@echo "buf";          cd proto && ../$(BIN)/buf lint && ../$(BIN)/buf breaking --against released.binpb
 
 .PHONY: test
-test: check ## everything that CI runs: checks, then unit, contract, integration and end-to-end tests
+test: check ## everything that CI runs: checks, then unit, contract, integration and end-to-end tests, and a short run of kills
 	@$(BIN)/pytest -q -n 2 --dist loadfile --ignore=tests/e2e --ignore=tests/chaos
-	@$(BIN)/pytest -q tests/e2e
+	@$(BIN)/pytest -q tests/e2e tests/chaos
 	@echo "make test: all checks and tests passed"
 
 .PHONY: chaos

@@ -1,6 +1,6 @@
 """The loop closes although its services are killed again and again.
 
-Run as it is, this is one seed with the services as victims; `make chaos` runs CHAOS_SEEDS of them, Kafka and PostgreSQL
+`make test` runs one seed with the services as victims; `make chaos` runs CHAOS_SEEDS of them, Kafka and PostgreSQL
 among the victims.
 """
 
