@@ -29,7 +29,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(params=[DESK, PHONE], ids=["desk", "phone"])
 def page(request: pytest.FixtureRequest, browser: Browser, demo: Demo) -> Iterator[Page]:
     page = browser.new_page(viewport=request.param)
-    page.requested, page.complaints = [], []  # type: ignore[attr-defined]
+    page.requested, page.complaints = [], []
     page.on("request", lambda request: page.requested.append(request.url))
     page.on("console", lambda message: page.complaints.append(message.text))
     page.on("pageerror", lambda error: page.complaints.append(str(error)))

@@ -7,21 +7,28 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
+from types import SimpleNamespace
 
 import asyncpg
 import numpy as np
 import pytest
 
-from relearn_client import NotFound, Relearn
+from relearn.monitoring.v1 import events_pb2, flag_pb2
+from relearn_client import NotFound, Relearn, WrongState
 from relearn_contracts.topics import all_topics
 from relearn_local import children, tokens, topics
 from relearn_local.services import SERVICES, Surroundings, environment
 from relearn_media import encode_png
+from relearn_runtime import new_id, utc_now
+from relearn_runtime.envelope import Record, encode
+from relearn_runtime.testing import publish_record
 
 RUNNING = ("registry", "datasets", "labeling", "training", "control", "monitoring")
 CLASSES = ("boot", "shirt")
@@ -131,3 +138,44 @@ def _database(postgres) -> str:
 
     asyncio.run(create())
     return postgres.url(name)
+
+
+def until(found, deadline_s: float = 30):
+    """The first true answer; a thing that is not there yet is no error."""
+    give_up = time.monotonic() + deadline_s
+    while True:
+        try:
+            if answer := found():
+                return answer
+        except (NotFound, WrongState) as error:
+            if time.monotonic() > give_up:
+                raise AssertionError(f"not in time: {error}") from error
+        assert time.monotonic() < give_up, "not in time"
+        time.sleep(0.1)
+
+
+def send(stack, record: Record) -> None:
+    kafka = SimpleNamespace(bootstrap_servers=stack.around.kafka_bootstrap_servers, topic_prefix="")
+    asyncio.run(publish_record(kafka, record))
+
+
+def flag_one(stack, name: str, sample_id: str) -> str:
+    """As the monitor does it, once the input is in datasets."""
+    flag = flag_pb2.Flag(
+        flag_id=new_id(),
+        project_id=name,
+        prediction_id=new_id(),
+        sample_id=sample_id,
+        stream=flag_pb2.STREAM_SELECTED,
+        probability=0.5,
+        reason="the model said boot with 0.41",
+        model_version_id=f"{name}/model/1",
+        predicted_label="boot",
+    )
+    send(stack, encode(events_pb2.PredictionFlagged(flag=flag), id=new_id(), time=utc_now()))
+    return flag.flag_id
+
+
+def sample_id(name: str, content: bytes) -> str:
+    """The id that datasets gives to these bytes in a project."""
+    return f"{name}/sample/{sha256(content).hexdigest()}"

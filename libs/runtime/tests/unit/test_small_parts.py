@@ -138,7 +138,7 @@ def test_bad_settings_are_named_and_stop_the_process(monkeypatch, capsys):
     monkeypatch.setenv("NOWHERE_TOKEN", "do-not-show")
 
     with pytest.raises(SystemExit) as stopped:
-        run("nowhere", Config, lambda *_, **__: None)  # type: ignore[arg-type, return-value]
+        run("nowhere", Config, lambda *_, **__: None)
 
     said = capsys.readouterr().err
     assert stopped.value.code == 2

@@ -200,7 +200,7 @@ def test_images_and_tensors_of_one_run_keep_their_rows(bench: Bench) -> None:
 
     calls = bench.ask(images(png(0)), white, images(png(255), png(0)))
 
-    confidences = [np.frombuffer(call._end.raw_output_contents[2], "<f4") for call in calls if call.end()]  # type: ignore[union-attr]
+    confidences = [np.frombuffer(call._end.raw_output_contents[2], "<f4") for call in calls if call.end()]
     dark, bright = confidences[0][0], confidences[2][0]
     assert dark < bright
     np.testing.assert_allclose(confidences[1], [bright, bright], rtol=1e-5)
@@ -267,7 +267,7 @@ def test_a_model_slower_than_its_traffic_says_overloaded_and_holds_up_no_other(b
         go.wait(20)
         return run(batch)
 
-    slow.run = held  # type: ignore[method-assign]
+    slow.run = held
     slow.run_s = 1.0
     bench.serve(route(), route("slow"), shop=bench.model("shop/model/1"), slow=slow)
     bench.build(lane_waiting=3)
@@ -293,7 +293,7 @@ def test_a_call_whose_deadline_has_passed_is_not_run(bench: Bench) -> None:
 
 def test_a_failing_model_is_counted_against_its_version(bench: Bench) -> None:
     model = bench.model("shop/model/1")
-    model.run = lambda batch: 1 / 0  # type: ignore[method-assign,assignment,return-value]
+    model.run = lambda batch: 1 / 0
     bench.serve(route(), champion=model)
 
     calls = bench.ask(images(png(), png()), images(png()))
@@ -312,7 +312,7 @@ def test_an_answer_is_numbered_before_it_is_given(bench: Bench) -> None:
         drawn.append(bench.drawn)
         answer(response)
 
-    call.answer = watched  # type: ignore[method-assign]
+    call.answer = watched
     bench.engine.process([call])
 
     assert call.end() == "1"

@@ -55,7 +55,7 @@ def identity(tmp_path: Path) -> Iterator[Identity]:
 
 @pytest.fixture
 def telling(tap: Listed, identity: Identity) -> Telling:
-    return Telling(identity=identity, tap=tap, blobs=None, topic_prefix="")  # type: ignore[arg-type]
+    return Telling(identity=identity, tap=tap, blobs=None, topic_prefix="")
 
 
 @pytest.fixture

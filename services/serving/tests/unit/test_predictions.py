@@ -48,14 +48,12 @@ def answered(**changes: object) -> Answered:
         "traceparent": TRACE,
         "duration_s": 0.5,
     }
-    return Answered(**{**values, **changes})  # type: ignore[arg-type]
+    return Answered(**{**values, **changes})
 
 
 def told(given: Answered, *, prefix: str = "") -> list[tuple[object, bytes | None]]:
     teller = Teller.of(gateway_id="g", topic_prefix=prefix)
-    return teller.tell(  # type: ignore[return-value]
-        [given], answers(), model_version_id="shop/model/1", classes=("a", "b", "c"), at=AT
-    )
+    return teller.tell([given], answers(), model_version_id="shop/model/1", classes=("a", "b", "c"), at=AT)
 
 
 def test_each_item_is_one_message_with_its_own_number():
