@@ -124,7 +124,7 @@ async def test_a_call_ends_at_its_deadline(service: Any, tokens: Any) -> None:
 async def test_a_call_longer_than_the_server_allows_is_ended(start: Any, tokens: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr("relearn_runtime.service._CALL_LIMIT_S", 0.2)
     service = await start()
-    async with channel(service.address, token=tokens.of("engineer"), deadline_s=20) as opened:
+    async with channel(service.address, token=tokens.of("engineer"), deadline_s=60) as opened:
         with pytest.raises(DependencyUnavailable) as caught:
             async with translated("ledger"):
                 await MonitoringServiceStub(opened).GetMonitoring(ask("slow"))

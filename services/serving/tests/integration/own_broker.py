@@ -18,7 +18,7 @@ from relearn_runtime.envelope import Record
 from relearn_runtime.feed import record_of
 
 _START_DEADLINE_S = 90.0
-_READ_DEADLINE_S = 30.0
+_READ_DEADLINE_S = 60.0
 
 
 class OwnBroker:
