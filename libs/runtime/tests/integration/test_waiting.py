@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from events import applied, compared
 
 from relearn.monitoring.v1.events_pb2 import WindowClosed
 from relearn.registry.v1.project_pb2 import Project
-from relearn_runtime.testing import collect, eventually, handled, publish
+from relearn_runtime.testing import NotInTime, collect, eventually, handled, publish
 
 STATES = "select state, reason, count(*) from parked group by 1, 2 order by 1, 2"
 
@@ -19,19 +20,24 @@ async def states(sql: Any, expected: list[tuple[Any, ...]]) -> bool:
     return True
 
 
-async def test_what_waits_is_handled_in_order_once_its_project_is_known(start: Any, kafka: Any, sql: Any) -> None:
+async def test_what_waits_is_handled_in_order_once_its_project_is_known(
+    start: Any, kafka: Any, sql: Any, postgres_url: str
+) -> None:
     await start()
-    await publish(kafka, compared(1, wish="PROJECT:late"))
+    head = await publish(kafka, compared(1, wish="PROJECT:late"))
     await publish(kafka, compared(2))
     await publish(kafka, compared(3))
     await publish(kafka, compared(1, project_id="another"))
     waiting = [("waiting", "BEHIND_ANOTHER_EVENT", 2), ("waiting", "NOT_YET_KNOWN", 1)]
     await eventually(lambda: states(sql, waiting))
     await eventually(lambda: _ledger_keys(sql, ["another"]))
+    with pytest.raises(NotInTime, match=f"{head} waiting"):
+        await handled(postgres_url, head, deadline_s=0)  # a claimed event that waits has had no effect yet
 
     await publish(kafka, applied("late"))
 
     await eventually(lambda: states(sql, []))
+    await handled(postgres_url, head, deadline_s=0)
     assert await sql("select number from ledger where project_id = 'p' order by entry") == [(1,), (2,), (3,)]
     answers = await collect(kafka, WindowClosed, 4)
     assert [e.message.window.number for e in answers if e.key == "p"] == [1, 2, 3]
