@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from relearn.labeling.v1 import labeling_service_pb2
+from relearn.labeling.v1 import labeling_service_pb2, management_service_pb2
 from relearn.labeling.v1.labeling_service_pb2_grpc import add_LabelingServiceServicer_to_server
+from relearn.labeling.v1.management_service_pb2_grpc import add_ManagementServiceServicer_to_server
 from relearn.monitoring.v1.events_pb2 import PredictionFlagged
-from relearn_labeling import events, jobs
+from relearn_labeling import events, jobs, rpc
 from relearn_labeling.config import Config
-from relearn_labeling.rpc import LabelingRpc
 from relearn_labeling.store import Transaction
 from relearn_labeling.waiting import waiting
 from relearn_runtime import NewId, Now, Service, Store, database, every
@@ -28,9 +28,14 @@ def build(config: Config, *, new_id: NewId, now: Now) -> Service:
         servicers=[
             (
                 add_LabelingServiceServicer_to_server,
-                LabelingRpc(store=store, new_id=new_id, now=now),
+                rpc.labeling(store=store, new_id=new_id, now=now),
                 labeling_service_pb2.DESCRIPTOR.services_by_name["LabelingService"],
-            )
+            ),
+            (
+                add_ManagementServiceServicer_to_server,
+                rpc.management(),
+                management_service_pb2.DESCRIPTOR.services_by_name["ManagementService"],
+            ),
         ],
         jobs=[
             every("expire-leases", sweep_s, partial(jobs.expire_leases, store, now=now)),

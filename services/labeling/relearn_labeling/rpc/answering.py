@@ -1,4 +1,4 @@
-"""gRPC in: annotators ask for tasks and answer them; engineers and services look."""
+"""What annotators do: ask for tasks, answer them, give them back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from datetime import datetime
 import grpc
 
 from relearn.labeling.v1 import labeling_service_pb2 as pb
-from relearn.labeling.v1.labeling_service_pb2_grpc import LabelingServiceServicer
 from relearn.registry.v1.project_pb2 import Project
 from relearn_labeling import metrics, publish, wire
 from relearn_labeling.domain.answers import submit
@@ -15,10 +14,10 @@ from relearn_labeling.domain.day import check_answer, check_lease, utc_day
 from relearn_labeling.domain.slots import lease_task, return_task
 from relearn_labeling.domain.tasks import LabelTask, Lease
 from relearn_labeling.store import Transaction
-from relearn_runtime import NewId, Now, Store, caller, paging
+from relearn_runtime import NewId, Now, Store, caller
 
 
-class LabelingRpc(LabelingServiceServicer):
+class Answering:
     """Whoever hands out, takes or ends a lease locks the project's queue first (`Queue.lock`), then the task."""
 
     def __init__(self, *, store: Store[Transaction], new_id: NewId, now: Now) -> None:
@@ -93,38 +92,6 @@ class LabelingRpc(LabelingServiceServicer):
             response = pb.ReleaseTaskResponse()
             await tx.requests.finish(request, response)
         return response
-
-    async def GetLabelTask(
-        self,
-        request: pb.GetLabelTaskRequest,
-        context: grpc.aio.ServicerContext[pb.GetLabelTaskRequest, pb.GetLabelTaskResponse],
-    ) -> pb.GetLabelTaskResponse:
-        async with self._store.transaction() as tx:
-            task = await tx.label_tasks.get(request.label_task_id)
-        return pb.GetLabelTaskResponse(
-            label_task=wire.label_task(task),
-            annotations=[wire.annotation(annotation, label_task_id=task.id) for annotation in task.annotations],
-            label=wire.label(task.label, task=task) if task.label else None,
-        )
-
-    async def ListLabelTasks(
-        self,
-        request: pb.ListLabelTasksRequest,
-        context: grpc.aio.ServicerContext[pb.ListLabelTasksRequest, pb.ListLabelTasksResponse],
-    ) -> pb.ListLabelTasksResponse:
-        size, state = paging.page_size(request.page_size), wire.state(request.state)
-        listed = f"label tasks of {request.project_id} {state}"
-        before = paging.place(request.page_token, listed, datetime, str)
-        async with self._store.transaction() as tx:
-            await tx.projects.require(request.project_id)
-            found = await tx.label_tasks.page(request.project_id, state=state, size=size + 1, before=before)
-            total = await tx.label_tasks.count(request.project_id, state=state)
-        page = found[:size]
-        return pb.ListLabelTasksResponse(
-            label_tasks=[wire.label_task(task) for task in page],
-            next_page_token=paging.token(listed, page[-1].created_at, page[-1].id) if len(found) > size else "",
-            total=total,
-        )
 
 
 async def _in_hand(tx: Transaction, project_id: str, annotator: str, now: datetime) -> tuple[LabelTask, Lease] | None:

@@ -1,0 +1,36 @@
+"""The servicers, each put together from the concerns that have its RPCs. What none has answers UNIMPLEMENTED."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from relearn.labeling.v1.labeling_service_pb2_grpc import LabelingServiceServicer
+from relearn.labeling.v1.management_service_pb2_grpc import ManagementServiceServicer
+from relearn_labeling.rpc.answering import Answering
+from relearn_labeling.rpc.reading import Reading
+from relearn_labeling.store import Transaction
+from relearn_runtime import NewId, Now, Store
+
+S = TypeVar("S")
+
+
+def labeling(*, store: Store[Transaction], new_id: NewId, now: Now) -> LabelingServiceServicer:
+    """What annotators do, and what engineers and services look at."""
+    return _composed(LabelingServiceServicer, Answering(store=store, new_id=new_id, now=now), Reading(store=store))
+
+
+def management() -> ManagementServiceServicer:
+    """What label managers do."""
+    return _composed(ManagementServiceServicer)
+
+
+def _composed(base: Callable[[], S], *concerns: object) -> S:
+    """The servicer with the RPCs of all concerns; each public method of a concern is one."""
+    servicer = base()
+    for concern in concerns:
+        for name in (name for name in dir(type(concern)) if not name.startswith("_")):
+            if not hasattr(type(servicer), name):
+                raise TypeError(f"{type(servicer).__name__} has no RPC {name}")
+            setattr(servicer, name, getattr(concern, name))
+    return servicer
