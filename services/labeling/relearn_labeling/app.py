@@ -8,6 +8,7 @@ from relearn.labeling.v1 import labeling_service_pb2, management_service_pb2
 from relearn.labeling.v1.labeling_service_pb2_grpc import add_LabelingServiceServicer_to_server
 from relearn.labeling.v1.management_service_pb2_grpc import add_ManagementServiceServicer_to_server
 from relearn.monitoring.v1.events_pb2 import PredictionFlagged
+from relearn.registry.v1.events_pb2 import ProjectApplied
 from relearn_labeling import events, jobs, rpc
 from relearn_labeling.config import Config
 from relearn_labeling.store import Transaction
@@ -24,7 +25,10 @@ def build(config: Config, *, new_id: NewId, now: Now) -> Service:
         config=config,
         store=store,
         migrations="relearn_labeling.migrations",
-        handlers={PredictionFlagged: partial(events.on_prediction_flagged, new_id=new_id, now=now)},
+        handlers={
+            ProjectApplied: events.on_project_applied,
+            PredictionFlagged: partial(events.on_prediction_flagged, new_id=new_id, now=now),
+        },
         servicers=[
             (
                 add_LabelingServiceServicer_to_server,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from relearn.registry.v1.project_pb2 import Project
-from relearn_labeling import metrics, publish, wire
+from relearn_labeling import metrics, publish, region_messages, wire
 from relearn_labeling.domain.answers import decide, is_abandoned
 from relearn_labeling.store import Transaction
 from relearn_runtime import NewId, Now, Store
@@ -50,7 +50,8 @@ async def _settle(store: Store[Transaction], project: Project, label_task_id: st
         task = await tx.label_tasks.get_for_update(label_task_id)
         if not is_abandoned(task, seen=seen, patience=patience, now=at):
             return
-        settled, facts = decide(task, label_id=new_id(), now=at)
+        label_set = region_messages.label_set(await tx.label_sets.get(task.project_id, task.label_set_version))
+        settled, facts = decide(task, label_set=label_set, policy=wire.policy(project), label_id=new_id(), now=at)
         await tx.label_tasks.save(settled)
         await publish.tell(tx, facts, new_id=new_id)
     metrics.count(facts)

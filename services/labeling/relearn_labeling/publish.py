@@ -42,7 +42,7 @@ def _opened(fact: Opened) -> Message:
 @event.register
 def _answered(fact: Answered) -> Message:
     return pb.AnnotationSubmitted(
-        annotation=wire.annotation(fact.annotation, label_task_id=fact.task.id),
+        annotation=wire.annotation(fact.annotation, task=fact.task),
         label_task_id=fact.task.id,
         project_id=fact.task.project_id,
         sample_id=fact.task.sample_id,

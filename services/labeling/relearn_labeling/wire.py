@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -11,14 +12,18 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from relearn.labeling.v1 import label_task_pb2 as pb
 from relearn.labeling.v1 import labeling_service_pb2 as service_pb
 from relearn.monitoring.v1 import flag_pb2
+from relearn.registry.v1 import project_pb2
 from relearn.registry.v1.project_pb2 import Project
+from relearn_labeling import region_messages
+from relearn_labeling.domain.answer_check import MOST_ANSWER_BYTES, MOST_REGIONS
 from relearn_labeling.domain.answers import Answer
-from relearn_labeling.domain.errors import InvalidFlag, NoRegion, TooManyRegions
+from relearn_labeling.domain.errors import InvalidFlag, InvalidRegion, TooManyRegions
 from relearn_labeling.domain.order import blind_why, why
-from relearn_labeling.domain.tasks import Annotation, Flag, Label, LabelTask, Policy, State, Stream
+from relearn_labeling.domain.tasks import Annotation, Flag, Label, LabelTask, Policy, State, Stream, Truth
 from relearn_runtime.errors import InvalidInput
 
 _MOST_SPENT_S = 3600
+_POLICY_FIELDS = {field.name for field in fields(Policy)} - {"truth"}
 
 STREAMS: Final = {
     flag_pb2.STREAM_AUDIT: Stream.AUDIT,
@@ -29,6 +34,12 @@ STATES: Final = {
     State.OPEN: pb.LabelTask.STATE_OPEN,
     State.ACCEPTED: pb.LabelTask.STATE_ACCEPTED,
     State.DISPUTED: pb.LabelTask.STATE_DISPUTED,
+}
+TRUTHS: Final = {
+    project_pb2.TRUTH_UNSPECIFIED: Truth.MAJORITY,
+    project_pb2.TRUTH_MAJORITY: Truth.MAJORITY,
+    project_pb2.TRUTH_WEIGHTED: Truth.WEIGHTED,
+    project_pb2.TRUTH_DAWID_SKENE: Truth.DAWID_SKENE,
 }
 _STATES_BACK: Final = {number: state for state, number in STATES.items()}
 
@@ -58,35 +69,32 @@ def flag(message: flag_pb2.Flag, *, event_id: str) -> Flag:
 
 def policy(project: Project) -> Policy:
     """The project's labeling policy; what it leaves out has the contract's default."""
-    message, default = project.labeling, Policy()
-    return Policy(
-        overlap_selected=message.overlap_selected if message.HasField("overlap_selected") else default.overlap_selected,
-        overlap_audit=message.overlap_audit if message.HasField("overlap_audit") else default.overlap_audit,
-        overlap_disagreement=(
-            message.overlap_disagreement if message.HasField("overlap_disagreement") else default.overlap_disagreement
-        ),
-        answers_per_day=message.answers_per_day if message.HasField("answers_per_day") else default.answers_per_day,
-        lease=message.lease.ToTimedelta() if message.HasField("lease") else default.lease,
-        patience=message.patience.ToTimedelta() if message.HasField("patience") else default.patience,
-    )
+    message, given = project.labeling, dict[str, Any]()
+    for field, value in message.ListFields():
+        if field.name in _POLICY_FIELDS:
+            given[field.name] = value.ToTimedelta() if isinstance(value, Duration) else value
+    return replace(Policy(truth=TRUTHS.get(message.truth, Truth.MAJORITY)), **given)
 
 
 def answer(request: service_pb.SubmitAnnotationRequest, *, annotator: str) -> Answer:
-    """What the annotator says: one region, the whole sample.
+    """What the annotator says. What is too much for any answer is refused before it is looked at.
 
     Raises:
-        NoRegion: no region, or one that names no part.
-        TooManyRegions: more than one.
+        TooManyRegions, InvalidRegion: more than an event can tell.
+        NoRegion: a region that names no part.
         InvalidInput: a time spent below zero or above an hour.
     """
-    if not request.regions:
-        raise NoRegion("an annotation needs one region: the whole sample with its class")
-    if len(request.regions) > 1:
-        raise TooManyRegions(f"the whole sample gets exactly one class, got {len(request.regions)} regions")
-    (region,) = request.regions
-    if region.WhichOneof("part") != "whole":
-        raise NoRegion("the region names no part of the sample: set `whole`")
-    return Answer(annotator=annotator, class_name=region.label, time_spent=_time_spent(request))
+    if len(request.regions) > MOST_REGIONS:
+        raise TooManyRegions(f"an annotation has at most {MOST_REGIONS} regions, got {len(request.regions)}")
+    if (size := request.ByteSize()) > MOST_ANSWER_BYTES:
+        message = f"an annotation has at most {MOST_ANSWER_BYTES} bytes, got {size}: fewer points or less text"
+        raise InvalidRegion(message, field="regions", value=str(size))
+    return Answer(
+        annotator=annotator,
+        regions=region_messages.regions(request.regions),
+        time_spent=_time_spent(request),
+        label_set_version=request.label_set_version or None,
+    )
 
 
 def label_task(task: LabelTask) -> pb.LabelTask:
@@ -118,14 +126,16 @@ def flags(task: LabelTask) -> list[flag_pb2.Flag]:
     return [flag_pb2.Flag.FromString(flag.content) for flag in task.flags]
 
 
-def annotation(annotation: Annotation, *, label_task_id: str) -> pb.Annotation:
-    """An annotator's answer."""
+def annotation(annotation: Annotation, *, task: LabelTask) -> pb.Annotation:
+    """An annotator's answer to a task."""
     return pb.Annotation(
         annotation_id=annotation.id,
-        label_task_id=label_task_id,
+        label_task_id=task.id,
         annotator=annotation.annotator,
-        regions=[_whole(annotation.class_name)],
+        regions=region_messages.messages(annotation.regions),
         create_time=timestamp(annotation.created_at),
+        time_spent=_duration(annotation.time_spent),
+        label_set_version=task.label_set_version,
     )
 
 
@@ -137,11 +147,14 @@ def label(label: Label, *, task: LabelTask) -> pb.Label:
         project_id=task.project_id,
         sample_id=task.sample_id,
         label_set_version=task.label_set_version,
-        regions=[_whole(label.class_name)],
+        regions=region_messages.messages(label.regions),
         annotation_ids=label.annotation_ids,
         answers=label.answers,
         agreement=label.agreement,
         accept_time=timestamp(label.accepted_at),
+        posterior=label.posterior,
+        reviewer=label.reviewer,
+        time_spent=_duration(label.time_spent),
     )
 
 
@@ -165,8 +178,12 @@ def timestamp(at: datetime) -> Timestamp:
     return message
 
 
-def _whole(class_name: str) -> pb.Region:
-    return pb.Region(whole=pb.Whole(), label=class_name)
+def _duration(time: timedelta | None) -> Duration | None:
+    if time is None:
+        return None
+    message = Duration()
+    message.FromTimedelta(time)
+    return message
 
 
 def _time_spent(request: service_pb.SubmitAnnotationRequest) -> timedelta | None:

@@ -1,50 +1,67 @@
-"""What answers make of a task: all slots are collected first, then the majority decides."""
+"""What answers make of a task: all slots are collected first, then their consensus decides."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from relearn_labeling.domain.errors import LeaseExpired, NotInLabelSet, TaskClosed, TaskNotAssigned
+from relearn_labeling.domain.answer_check import MOST_ANSWER_BYTES, check_regions
+from relearn_labeling.domain.consensus import Consensus, consensus
+from relearn_labeling.domain.errors import LabelSetChanged, LeaseExpired, TaskClosed, TaskNotAssigned
 from relearn_labeling.domain.facts import Accepted, Answered, Disputed, Fact, Superseded
-from relearn_labeling.domain.tasks import Annotation, Label, LabelTask, Lease, LeaseEnd, State
+from relearn_labeling.domain.regions import LabelSet, Region, size_bytes, statements
+from relearn_labeling.domain.tasks import Annotation, Label, LabelTask, Lease, LeaseEnd, Policy, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What an annotator says: the class of the whole sample, and how long it took if told."""
+    """What an annotator says.
+
+    Attributes:
+        label_set_version: the one that the annotator saw; None where that wasn't told.
+    """
 
     annotator: str
-    class_name: str
+    regions: tuple[Region, ...]
     time_spent: timedelta | None = None
+    label_set_version: int | None = None
 
 
 def submit(
-    task: LabelTask, answer: Answer, *, classes: Collection[str], annotation_id: str, label_id: str, now: datetime
+    task: LabelTask,
+    answer: Answer,
+    *,
+    label_set: LabelSet,
+    policy: Policy,
+    annotation_id: str,
+    label_id: str,
+    now: datetime,
 ) -> tuple[LabelTask, Annotation, tuple[Fact, ...]]:
     """The task with one more answer; the last slot decides it.
 
     Args:
-        classes: the project's label set.
+        label_set: of the task's version.
         label_id: id of the label, should a new one be accepted.
 
     Raises:
         TaskClosed: it has all the answers it wants.
         TaskNotAssigned: the annotator holds no lease.
         LeaseExpired: the lease ran out, whether or not its slot was taken since.
-        NotInLabelSet: a class the project does not have.
+        LabelSetChanged: the annotator saw another label set than the task's.
+        NotInLabelSet, NoRegion, TooManyRegions, InvalidRegion: the label set doesn't allow what was found.
     """
     lease = _held_lease(task, answer.annotator, now)
-    if answer.class_name not in classes:
-        message = f"{answer.class_name!r} is no class of project {task.project_id!r}"
-        raise NotInLabelSet(message, label=answer.class_name, label_set_version=str(task.label_set_version))
+    if answer.label_set_version not in (None, task.label_set_version):
+        message = (
+            f"label task {task.id} is answered in label set {task.label_set_version}, not {answer.label_set_version}"
+        )
+        raise LabelSetChanged(message, label_task_id=task.id, label_set_version=str(task.label_set_version))
     annotation = Annotation(
         id=annotation_id,
         annotator=answer.annotator,
         slot=lease.slot,
-        class_name=answer.class_name,
+        regions=check_regions(answer.regions, label_set),
         time_spent=answer.time_spent,
         created_at=now,
     )
@@ -57,31 +74,27 @@ def submit(
     fact = Answered(task=answered, annotation=annotation)
     if len(answered.annotations) < answered.overlap:
         return answered, annotation, (fact,)
-    decided, outcome = decide(answered, label_id=label_id, now=now)
+    decided, outcome = decide(answered, label_set=label_set, policy=policy, label_id=label_id, now=now)
     return decided, annotation, (fact, *outcome)
 
 
-def decide(task: LabelTask, *, label_id: str, now: datetime) -> tuple[LabelTask, tuple[Fact, ...]]:
-    """The task settled by the answers there are: accepted by a majority, else disputed.
+def decide(
+    task: LabelTask, *, label_set: LabelSet, policy: Policy, label_id: str, now: datetime
+) -> tuple[LabelTask, tuple[Fact, ...]]:
+    """The task settled by the answers there are: accepted by their consensus, else disputed.
 
-    A majority for the label that stands keeps its id (with the new answers counted); another one replaces it. A dispute
-    takes nothing back: the label that stood goes on standing, while the task says that it is disputed.
+    A consensus that says what the label says keeps its id (with the new answers counted); another one replaces it. A
+    dispute takes nothing back: the label that stood goes on standing, while the task says that it is disputed.
     """
-    class_name = majority(task.annotations)
-    if class_name is None:
+    found = consensus(task.annotations, label_set=label_set, policy=policy)
+    if found is None or size_bytes(found.regions) > MOST_ANSWER_BYTES:
         disputed = _settled(task, state=State.DISPUTED, label=task.label, now=now)
         return disputed, (Disputed(task=disputed, at=now),)
-    known = task.label if task.label is not None and task.label.class_name == class_name else None
-    label = Label(
-        id=known.id if known else label_id,
-        class_name=class_name,
-        annotation_ids=tuple(annotation.id for annotation in task.annotations if annotation.class_name == class_name),
-        answers=len(task.annotations),
-        accepted_at=known.accepted_at if known else now,
-    )
+    label = _label(task, found, label_id=label_id, now=now)
     accepted = _settled(task, state=State.ACCEPTED, label=label, now=now)
-    told = Accepted(task=accepted, label=label, repeated=known is not None)
-    if task.label is None or known is not None:
+    repeated = task.label is not None and task.label.id == label.id
+    told = Accepted(task=accepted, label=label, repeated=repeated)
+    if task.label is None or repeated:
         return accepted, (told,)
     return accepted, (Superseded(task=accepted, label_id=task.label.id, by_label_id=label.id), told)
 
@@ -92,14 +105,6 @@ def tell_again(task: LabelTask, *, now: datetime) -> tuple[LabelTask, Fact]:
     if told.state is State.ACCEPTED and told.label is not None:
         return told, Accepted(task=told, label=told.label, repeated=True)
     return told, Disputed(task=told, at=now)
-
-
-def majority(annotations: Sequence[Annotation]) -> str | None:
-    """The class that more than half of the answers give, if any."""
-    if not annotations:
-        return None
-    class_name, votes = Counter(annotation.class_name for annotation in annotations).most_common(1)[0]
-    return class_name if 2 * votes > len(annotations) else None
 
 
 def is_abandoned(task: LabelTask, *, seen: Collection[str], patience: timedelta, now: datetime) -> bool:
@@ -129,6 +134,28 @@ def _held_lease(task: LabelTask, annotator: str, now: datetime) -> Lease:
         message = f"the lease of label task {task.id} ran out at {lease.expires_at.isoformat()}"
         raise LeaseExpired(message, label_task_id=task.id)
     return lease
+
+
+def _label(task: LabelTask, found: Consensus, *, label_id: str, now: datetime) -> Label:
+    """The label of a consensus: the one that stands, if it says the same."""
+    known = task.label
+    if known is not None and statements(known.regions) != statements(found.regions):
+        known = None
+    return Label(
+        id=known.id if known else label_id,
+        regions=known.regions if known else found.regions,
+        annotation_ids=found.annotation_ids,
+        answers=len(task.annotations),
+        agreement=found.agreement,
+        posterior=found.posterior,
+        time_spent=_sum(annotation.time_spent for annotation in task.annotations),
+        accepted_at=known.accepted_at if known else now,
+    )
+
+
+def _sum(times: Iterable[timedelta | None]) -> timedelta | None:
+    told = [time for time in times if time is not None]
+    return sum(told, timedelta()) if told else None
 
 
 def _settled(task: LabelTask, *, state: State, label: Label | None, now: datetime) -> LabelTask:

@@ -41,16 +41,28 @@ class NotInLabelSet(InvalidInput):
     reason = "NOT_IN_LABEL_SET"
 
 
+class LabelSetChanged(WrongState):
+    """An annotation in another label set than its task's."""
+
+    reason = "LABEL_SET_CHANGED"
+
+
 class NoRegion(InvalidInput):
-    """An annotation that names no part of the sample."""
+    """An annotation that lacks the class of the whole sample, or a region that names no part."""
 
     reason = "NO_REGION"
 
 
 class TooManyRegions(InvalidInput):
-    """More than one region, where the whole sample gets one class."""
+    """More than one class, where the whole sample gets one; or more regions than one annotation may have."""
 
     reason = "TOO_MANY_REGIONS"
+
+
+class InvalidRegion(InvalidInput):
+    """A region that can't be, or that the label set doesn't ask for; the metadata name it, the field and its value."""
+
+    reason = "INVALID_REGION"
 
 
 class InvalidFlag(InvalidInput):

@@ -10,7 +10,7 @@ from relearn_labeling.domain.errors import InvalidFlag
 from relearn_labeling.domain.facts import Fact, Opened
 from relearn_labeling.domain.tasks import Flag, LabelTask, Policy, State, task_id
 
-MOST_FLAG_BYTES = 800 * 1024
+MOST_FLAG_BYTES = 300 * 1024
 """Of all flags of one task: each of its events copies them whole, and must hold its answers beside them."""
 
 

@@ -5,9 +5,13 @@ Pixels of the upright picture, frames of the video, seconds from the start, UTF-
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
+
+_BYTES: Final = 96  # of a region, its words and places aside: a box, a score and the heads of all its fields
 
 
 class RegionKind(StrEnum):
@@ -146,3 +150,34 @@ class Extent:
 def kind_of(part: Part) -> RegionKind:
     """The kind of a part."""
     return RegionKind(type(part).__name__.lower())
+
+
+def statements(regions: Iterable[Region]) -> Counter[tuple[object, ...]]:
+    """What regions say, in no order: not how they are named, how they came to be, or who suggested them."""
+    return Counter((region.part, region.class_name, region.transcript, region.attributes) for region in regions)
+
+
+def classes_of(regions: Iterable[Region]) -> tuple[str, ...]:
+    """The classes that regions name, each once, in the order of first appearance."""
+    return tuple(dict.fromkeys(region.class_name for region in regions))
+
+
+def size_bytes(regions: Iterable[Region]) -> int:
+    """At most how many bytes regions take in an event."""
+    return sum(_part_bytes(region.part) + _words_bytes(region) for region in regions)
+
+
+def _part_bytes(part: Part) -> int:
+    match part:
+        case Polygon(points=points):
+            return _BYTES + 20 * len(points)
+        case Track(keyframes=keyframes):
+            return _BYTES + 56 * len(keyframes)
+        case _:
+            return _BYTES
+
+
+def _words_bytes(region: Region) -> int:
+    words = (region.class_name, region.id, region.transcript, region.model_version_id)
+    said = sum(len(word.encode()) for word in words)
+    return said + sum(len(f"{name}{value}".encode()) + 16 for name, value in region.attributes)

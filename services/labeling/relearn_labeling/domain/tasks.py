@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID, uuid5
 
+from relearn_labeling.domain.regions import Region
+
 _TASKS = UUID("5b0c1d5e-8f0b-5f0e-9b57-4f0a1c2d3e4f")  # namespace of task ids; never changes
 
 
@@ -75,16 +77,17 @@ class Lease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annotation:
-    """One annotator's answer: the class of the whole sample.
+    """One annotator's answer, in the label-set version of its task.
 
     Attributes:
+        regions: what was found; none where nothing is there.
         time_spent: time looking at the sample, at most an hour; None when not told.
     """
 
     id: str
     annotator: str
     slot: int
-    class_name: str
+    regions: tuple[Region, ...]
     time_spent: timedelta | None
     created_at: datetime
 
@@ -96,18 +99,21 @@ class Label:
     Attributes:
         annotation_ids: the answers that agree with it, oldest first.
         answers: answers in all when it was decided.
+        agreement: share of the answers that agree, 0..1.
+        posterior: probability that it is right, 0..1; None with majority.
+        time_spent: of all its answers together; None where none of them told.
+        reviewer: who settled it in a review; empty where the answers did.
     """
 
     id: str
-    class_name: str
+    regions: tuple[Region, ...]
     annotation_ids: tuple[str, ...]
     answers: int
+    agreement: float
     accepted_at: datetime
-
-    @property
-    def agreement(self) -> float:
-        """Share of the answers that agree, 0..1."""
-        return len(self.annotation_ids) / self.answers
+    posterior: float | None = None
+    time_spent: timedelta | None = None
+    reviewer: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,16 +166,38 @@ class LabelTask:
         return self.is_answered_by(annotator) or (lease is not None and lease.ended is LeaseEnd.RETURNED)
 
 
+class Truth(StrEnum):
+    """How answers become a label."""
+
+    MAJORITY = "majority"
+    WEIGHTED = "weighted"
+    DAWID_SKENE = "dawid_skene"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What a project says about labeling; the defaults are those of the contract's comments."""
+    """What a project says about labeling; LabelingPolicy in the contract has each meaning and default.
+
+    Attributes:
+        answers_per_annotator: None where only the project's own cap holds.
+        most_overlap: None where disagreement asks nobody more.
+        iou: from which two regions are of the same thing.
+    """
 
     overlap_selected: int = 1
     overlap_audit: int = 3
     overlap_disagreement: int = 3
+    overlap_other: int = 1
+    most_overlap: int | None = None
     answers_per_day: int = 2000
+    answers_per_annotator: int | None = None
+    tasks_in_hand: int = 3
     lease: timedelta = timedelta(seconds=120)
     patience: timedelta = timedelta(hours=1)
+    truth: Truth = Truth.MAJORITY
+    min_posterior: float = 0.8
+    iou: float = 0.5
+    gold_share: float = 0.0
 
     def overlap(self, stream: Stream) -> int:
         """Answers wanted for a flag of this stream."""

@@ -8,7 +8,7 @@ import grpc
 
 from relearn.labeling.v1 import labeling_service_pb2 as pb
 from relearn.registry.v1.project_pb2 import Project
-from relearn_labeling import metrics, publish, wire
+from relearn_labeling import metrics, publish, region_messages, wire
 from relearn_labeling.domain.answers import submit
 from relearn_labeling.domain.day import check_answer, check_lease, utc_day
 from relearn_labeling.domain.slots import lease_task, return_task
@@ -38,11 +38,13 @@ class Answering:
             )
             if found is None:
                 return pb.NextTaskResponse(none_reason=await _none_reason(tx, project.project_id, now))
-        task, lease = found
+            task, lease = found
+            label_set = await tx.label_sets.get(task.project_id, task.label_set_version)
         return pb.NextTaskResponse(
             label_task=wire.blind_label_task(task),
             lease_expire_time=wire.timestamp(lease.expires_at),
-            classes=project.label_set.classes,
+            classes=label_set.classes,
+            label_set=label_set,
         )
 
     async def SubmitAnnotation(
@@ -57,10 +59,13 @@ class Answering:
             project = await tx.projects.require(await tx.label_tasks.project_of(request.label_task_id))
             await tx.queue.lock(project.project_id)
             now = self._now()
+            known = await tx.label_tasks.get_for_update(request.label_task_id)
+            label_set = await tx.label_sets.get(known.project_id, known.label_set_version)
             task, annotation, facts = submit(
-                await tx.label_tasks.get_for_update(request.label_task_id),
+                known,
                 answer,
-                classes=project.label_set.classes,
+                label_set=region_messages.label_set(label_set),
+                policy=wire.policy(project),
                 annotation_id=self._new_id(),
                 label_id=self._new_id(),
                 now=now,
@@ -72,7 +77,7 @@ class Answering:
             await tx.label_tasks.save(task)
             await publish.tell(tx, facts, new_id=self._new_id)
             response = pb.SubmitAnnotationResponse(
-                annotation=wire.annotation(annotation, label_task_id=task.id), task_state=wire.STATES[task.state]
+                annotation=wire.annotation(annotation, task=task), task_state=wire.STATES[task.state]
             )
             await tx.requests.finish(request, response)
         metrics.count(facts)

@@ -17,6 +17,7 @@ from relearn_runtime.errors import StaleWrite
 
 T = TypeVar("T")
 
+_COUNTED = ("annotation_ids", "answers", "agreement", "posterior", "time_spent")  # grow with more answers to a label
 _NEWEST_FIRST = (label_tasks.c.created_at.desc(), label_tasks.c.label_task_id.desc())
 
 
@@ -109,7 +110,7 @@ class LabelTasks:
         await self._insert(annotations, rows.of_annotations(task)[len(known.annotations) if known else 0 :])
         if task.label is not None and (known is None or task.label != known.label):
             new = insert(labels).values(rows.of_label(task.label, task.id))
-            update = {"annotation_ids": new.excluded.annotation_ids, "answers": new.excluded.answers}
+            update = {name: new.excluded[name] for name in _COUNTED}
             await self._connection.execute(new.on_conflict_do_update(index_elements=["label_id"], set_=update))
         self._known[task.id] = task
 

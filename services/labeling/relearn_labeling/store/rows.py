@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from relearn_labeling import region_messages
 from relearn_labeling.domain.order import rank_of
+from relearn_labeling.domain.regions import classes_of
 from relearn_labeling.domain.tasks import Annotation, Flag, Label, LabelTask, Lease, LeaseEnd, State, Stream
 
 Row = Mapping[str, Any]
@@ -92,7 +94,8 @@ def of_annotations(task: LabelTask) -> list[dict[str, Any]]:
             "label_task_id": task.id,
             "annotator": annotation.annotator,
             "slot": annotation.slot,
-            "class_name": annotation.class_name,
+            "regions": region_messages.content(annotation.regions),
+            "classes": list(classes_of(annotation.regions)),
             "time_spent": annotation.time_spent,
             "created_at": annotation.created_at,
         }
@@ -105,9 +108,14 @@ def of_label(label: Label, label_task_id: str) -> dict[str, Any]:
     return {
         "label_id": label.id,
         "label_task_id": label_task_id,
-        "class_name": label.class_name,
+        "regions": region_messages.content(label.regions),
+        "classes": list(classes_of(label.regions)),
         "annotation_ids": list(label.annotation_ids),
         "answers": label.answers,
+        "agreement": label.agreement,
+        "posterior": label.posterior,
+        "time_spent": label.time_spent,
+        "reviewer": label.reviewer,
         "accepted_at": label.accepted_at,
     }
 
@@ -139,7 +147,7 @@ def _annotation(row: Row) -> Annotation:
         id=row["annotation_id"],
         annotator=row["annotator"],
         slot=row["slot"],
-        class_name=row["class_name"],
+        regions=region_messages.of_content(row["regions"]),
         time_spent=row["time_spent"],
         created_at=row["created_at"],
     )
@@ -148,8 +156,12 @@ def _annotation(row: Row) -> Annotation:
 def _label(row: Row) -> Label:
     return Label(
         id=row["label_id"],
-        class_name=row["class_name"],
+        regions=region_messages.of_content(row["regions"]),
         annotation_ids=tuple(row["annotation_ids"]),
         answers=row["answers"],
+        agreement=row["agreement"],
+        posterior=row["posterior"],
+        time_spent=row["time_spent"],
+        reviewer=row["reviewer"],
         accepted_at=row["accepted_at"],
     )

@@ -56,7 +56,8 @@ annotations = sa.Table(
     sa.Column("label_task_id", sa.Text, nullable=False),
     sa.Column("annotator", sa.Text, nullable=False),
     sa.Column("slot", sa.SmallInteger, nullable=False),
-    sa.Column("class_name", sa.Text, nullable=False),
+    sa.Column("regions", sa.LargeBinary, nullable=False),
+    sa.Column("classes", sa.ARRAY(sa.Text), nullable=False),
     sa.Column("time_spent", sa.Interval),
     sa.Column("created_at", _TIME, nullable=False),
 )
@@ -66,10 +67,23 @@ labels = sa.Table(
     metadata,
     sa.Column("label_id", sa.Text, primary_key=True),
     sa.Column("label_task_id", sa.Text, nullable=False),
-    sa.Column("class_name", sa.Text, nullable=False),
+    sa.Column("regions", sa.LargeBinary, nullable=False),
+    sa.Column("classes", sa.ARRAY(sa.Text), nullable=False),
     sa.Column("annotation_ids", sa.ARRAY(sa.Text), nullable=False),
     sa.Column("answers", sa.Integer, nullable=False),
+    sa.Column("agreement", sa.Double, nullable=False),
+    sa.Column("posterior", sa.Double),
+    sa.Column("time_spent", sa.Interval),
+    sa.Column("reviewer", sa.Text, nullable=False),
     sa.Column("accepted_at", _TIME, nullable=False),
+)
+
+label_sets = sa.Table(
+    "label_sets",
+    metadata,
+    sa.Column("project_id", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("content", sa.LargeBinary, nullable=False),
 )
 
 annotators = sa.Table(

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from relearn.monitoring.v1 import flag_pb2
 from relearn_labeling.domain.answers import Answer, submit
 from relearn_labeling.domain.flags import flag_task
+from relearn_labeling.domain.regions import LabelSet, Region, Whole
 from relearn_labeling.domain.slots import lease_task
 from relearn_labeling.domain.tasks import Flag, LabelTask, Policy, Stream
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LEASE = timedelta(seconds=120)
 CLASSES = ("shirt", "boot", "bag")
+LABEL_SET = LabelSet(version=1, classes=CLASSES)
 POLICY = Policy()
 
 
@@ -45,13 +48,27 @@ def leased(task: LabelTask, annotator: str, seconds: float = 0) -> LabelTask:
     return lease_task(task, annotator, duration=LEASE, now=at(seconds))[0]
 
 
+def whole(class_name: str, **more: Any) -> Region:
+    return Region(part=Whole(), class_name=class_name, **more)
+
+
+def whole_answer(annotator: str, class_name: str) -> Answer:
+    return Answer(annotator=annotator, regions=(whole(class_name),))
+
+
+def said(task: LabelTask) -> list[str] | None:
+    """The classes that the label of a task names; None without one."""
+    return None if task.label is None else [region.class_name for region in task.label.regions]
+
+
 def answered(task: LabelTask, **answers: str) -> LabelTask:
     """The task after each annotator took a slot and gave an answer, in order."""
     for annotator, text in answers.items():
         task, _, _ = submit(
             leased(task, annotator),
-            Answer(annotator=annotator, class_name=text),
-            classes=CLASSES,
+            whole_answer(annotator, text),
+            label_set=LABEL_SET,
+            policy=POLICY,
             annotation_id=f"annotation-{annotator}",
             label_id=f"label-by-{annotator}",
             now=NOW,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from labeling_values import CLASSES, NOW, POLICY, answered, at, flag, leased, task
+from labeling_values import LABEL_SET, NOW, POLICY, answered, at, flag, leased, said, task, whole_answer
 
-from relearn_labeling.domain.answers import Answer, decide, is_abandoned, majority, submit
-from relearn_labeling.domain.errors import LeaseExpired, NotInLabelSet, TaskClosed, TaskNotAssigned
+from relearn_labeling.domain.answers import decide, is_abandoned, submit
+from relearn_labeling.domain.errors import LabelSetChanged, LeaseExpired, NotInLabelSet, TaskClosed, TaskNotAssigned
 from relearn_labeling.domain.facts import Accepted, Answered, Disputed, Opened, Superseded
 from relearn_labeling.domain.flags import flag_task
 from relearn_labeling.domain.slots import return_task
@@ -17,9 +18,14 @@ from relearn_labeling.domain.tasks import LabelTask, Policy, State, Stream
 HOUR = timedelta(hours=1)
 
 
-def give(known: LabelTask, annotator: str, text: str, seconds: float = 1):
-    answer = Answer(annotator=annotator, class_name=text)
-    return submit(known, answer, classes=CLASSES, annotation_id="annotation", label_id="new-label", now=at(seconds))
+def give(known: LabelTask, annotator: str, text: str, seconds: float = 1, label_set_version: int | None = None):
+    answer = replace(whole_answer(annotator, text), label_set_version=label_set_version)
+    ids = {"annotation_id": "annotation", "label_id": "new-label"}
+    return submit(known, answer, label_set=LABEL_SET, policy=POLICY, now=at(seconds), **ids)
+
+
+def settle(known: LabelTask):
+    return decide(known, label_set=LABEL_SET, policy=POLICY, label_id="late", now=at(3600))
 
 
 def reopened(known: LabelTask, overlap: int) -> LabelTask:
@@ -32,7 +38,7 @@ def test_the_only_answer_wanted_becomes_the_label():
 
     assert accepted.state is State.ACCEPTED
     assert accepted.label is not None
-    assert (accepted.label.id, accepted.label.class_name, accepted.label.agreement) == ("new-label", "boot", 1.0)
+    assert (accepted.label.id, said(accepted), accepted.label.agreement) == ("new-label", ["boot"], 1.0)
     assert facts[1] == Accepted(task=accepted, label=accepted.label, repeated=False)
     assert (accepted.revision, accepted.leases, annotation.slot) == (1, (), 1)
 
@@ -55,17 +61,6 @@ def test_answers_without_a_majority_close_the_task_as_disputed():
     _, _, facts = give(leased(answered(task(flag(1, Stream.AUDIT)), ann="boot", ben="bag"), "cat"), "cat", "shirt")
 
     assert [type(fact) for fact in facts] == [Answered, Disputed]
-
-
-@pytest.mark.parametrize(
-    ("texts", "winner"),
-    [([], None), (["bag"], "bag"), (["bag", "boot"], None), (["bag", "bag", "boot", "boot", "shirt"], None)],
-)
-def test_a_majority_is_more_than_half_of_the_answers(texts: list[str], winner: str | None):
-    overlap = Policy(overlap_audit=15)
-    known = answered(task(flag(1, Stream.AUDIT), policy=overlap), **{f"a{i}": text for i, text in enumerate(texts)})
-
-    assert majority(known.annotations) == winner
 
 
 def test_more_answers_for_the_same_class_keep_the_label_and_count_for_it():
@@ -124,6 +119,24 @@ def test_a_class_outside_of_the_label_set_is_refused():
         give(leased(task(), "ann"), "ann", "hat")
 
 
+def test_an_answer_in_another_label_set_than_the_tasks_is_refused():
+    with pytest.raises(LabelSetChanged, match="answered in label set 1, not 2"):
+        give(leased(task(), "ann"), "ann", "boot", label_set_version=2)
+    assert give(leased(task(), "ann"), "ann", "boot", label_set_version=1)[0].state is State.ACCEPTED
+
+
+def test_a_label_takes_the_time_of_all_its_answers():
+    two = answered(task(flag(1, Stream.AUDIT)), ann="boot", ben="bag")
+    timed = replace(whole_answer("cat", "boot"), time_spent=timedelta(seconds=4))
+
+    accepted, _, _ = submit(
+        leased(two, "cat"), timed, label_set=LABEL_SET, policy=POLICY, annotation_id="a", label_id="l", now=NOW
+    )
+
+    assert accepted.label.time_spent == timedelta(seconds=4)
+    assert answered(task(), ann="boot").label.time_spent is None
+
+
 def test_a_task_is_abandoned_when_it_was_untouched_for_the_patience_and_nobody_is_left():
     one = answered(task(flag(1, Stream.AUDIT)), ann="boot")
 
@@ -148,7 +161,13 @@ def test_who_gave_a_task_back_is_not_left_to_ask():
 
 @pytest.mark.parametrize("answers", [{"ann": "boot"}, {"ann": "boot", "ben": "bag"}])
 def test_an_abandoned_task_is_settled_by_the_answers_there_are_and_reopens_for_a_flag_that_wants_more(answers):
-    settled, facts = decide(answered(task(flag(1, Stream.AUDIT)), **answers), label_id="late", now=at(3600))
+    settled, facts = decide(
+        answered(task(flag(1, Stream.AUDIT)), **answers),
+        label_set=LABEL_SET,
+        policy=POLICY,
+        label_id="late",
+        now=at(3600),
+    )
 
     reopened, more = flag_task(settled, flag(2, Stream.AUDIT), label_set_version=1, policy=POLICY, now=at(3601))
 
@@ -158,7 +177,13 @@ def test_an_abandoned_task_is_settled_by_the_answers_there_are_and_reopens_for_a
 
 
 def test_an_abandoned_task_has_enough_answers_for_a_flag_that_wants_no_more():
-    settled, _ = decide(answered(task(flag(1, Stream.AUDIT)), ann="boot"), label_id="late", now=at(3600))
+    settled, _ = decide(
+        answered(task(flag(1, Stream.AUDIT)), ann="boot"),
+        label_set=LABEL_SET,
+        policy=POLICY,
+        label_id="late",
+        now=at(3600),
+    )
 
     told, more = flag_task(settled, flag(2, Stream.SELECTED), label_set_version=1, policy=POLICY, now=at(3601))
 

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from labeling_values import CLASSES, NOW, flag
+from labeling_values import CLASSES, LABEL_SET, NOW, POLICY, flag, whole_answer
 
-from relearn_labeling.domain.answers import Answer, decide, is_abandoned, majority, submit
+from relearn_labeling.domain.answers import decide, is_abandoned, submit
+from relearn_labeling.domain.consensus import consensus
 from relearn_labeling.domain.errors import LeaseExpired, TaskClosed, TaskNotAssigned
 from relearn_labeling.domain.facts import Accepted, Answered, Disputed, Fact, Superseded
 from relearn_labeling.domain.flags import flag_task
@@ -60,11 +61,11 @@ class Labeling(RuleBasedStateMachine):
         if task is None:
             return
         self.answers += 1
-        answer = Answer(annotator=annotator, class_name=text)
+        answer = whole_answer(annotator, text)
         ids = {"annotation_id": f"annotation-{self.answers}", "label_id": f"label-{self.answers}"}
         held = any(lease.annotator == annotator for lease in task.live_leases(self.now))
         try:
-            task, _, facts = submit(task, answer, classes=CLASSES, now=self.now, **ids)
+            task, _, facts = submit(task, answer, label_set=LABEL_SET, policy=POLICY, now=self.now, **ids)
         except (TaskClosed, TaskNotAssigned, LeaseExpired):
             assert not held
         else:
@@ -93,7 +94,8 @@ class Labeling(RuleBasedStateMachine):
         task = self.of(sample)
         if task is not None and is_abandoned(task, seen=(), patience=PATIENCE, now=self.now):
             self.answers += 1
-            self.keep(*decide(task, label_id=f"label-{self.answers}", now=self.now))
+            label_id = f"label-{self.answers}"
+            self.keep(*decide(task, label_set=LABEL_SET, policy=POLICY, label_id=label_id, now=self.now))
 
     @invariant()
     def slots_are_never_shared(self) -> None:
@@ -127,7 +129,9 @@ class Labeling(RuleBasedStateMachine):
             if task.state is State.ACCEPTED:
                 assert isinstance(outcomes[-1], Accepted)
                 assert task.label is not None
-                assert majority(task.annotations) == task.label.class_name
+                found = consensus(task.annotations, label_set=LABEL_SET, policy=POLICY)
+                assert found is not None
+                assert found.regions == task.label.regions
                 assert set(task.label.annotation_ids) <= {a.id for a in task.annotations}
             if task.state is State.DISPUTED:
                 assert isinstance(outcomes[-1], Disputed)
