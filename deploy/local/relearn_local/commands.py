@@ -46,8 +46,10 @@ def up(
 @app.command()
 def status() -> None:
     """Show every process of the stack; exit code 1 when one is not ready, with the reason and where its log is."""
-    shown = view.status(_stack(), supervised=Home.here().is_supervised())
+    running = _stack()
+    shown = view.status(running, supervised=Home.here().is_supervised())
     console.print(shown.table)
+    _show_pages(running)
     for problem in shown.problems:
         errors.print(problem, markup=False, highlight=False)
     if shown.problems:
@@ -153,11 +155,17 @@ def _no_stack(home: Home) -> NoReturn:
 
 def _show(running: Stack, home: Home) -> None:
     console.print(view.status(running, supervised=True).table)
+    _show_pages(running)
     for line in view.moved(running):
         console.print(line, highlight=False)
     for mismatch in launch.mismatched_topics(home):
         errors.print(f"topic does not match its file: {mismatch}", markup=False)
     console.print(f"logs: {home.logs}", soft_wrap=True, highlight=False)
+
+
+def _show_pages(running: Stack) -> None:
+    for line in view.pages(running):
+        console.print(line, soft_wrap=True, highlight=False)
 
 
 def _stay(home: Home) -> None:

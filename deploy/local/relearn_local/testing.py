@@ -47,7 +47,7 @@ class TokensForTest:
     by_role: dict[str, str]
 
     def of(self, role: str) -> str:
-        """The token of a role: annotator, engineer or service."""
+        """The token of a role, one of `tokens.ROLES`."""
         return self.by_role[role]
 
     def add(self, *, subject: str, role: str) -> str:

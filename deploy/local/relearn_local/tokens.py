@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
-ROLES = ("annotator", "engineer", "service")  # those of relearn.auth.v1.Role
+ROLES = ("annotator", "reviewer", "manager", "engineer", "service")  # those of relearn.auth.v1.Role
 PRIVATE = 0o600
 
 

@@ -8,12 +8,12 @@ from relearn_runtime.jobs import Job, every
 from relearn_runtime.reactions import Batch
 from relearn_runtime.running import run
 from relearn_runtime.seams import NewId, Now, new_id, utc_now
-from relearn_runtime.service import Service
-from relearn_runtime.settings import ProcessConfig, RuntimeConfig
+from relearn_runtime.service import Door, Service
+from relearn_runtime.settings import LoopConfig, ProcessConfig, RuntimeConfig
 from relearn_runtime.waiting import Waiting
 
 __all__ = [
-    "Service", "RuntimeConfig", "ProcessConfig", "run",
+    "Service", "Door", "RuntimeConfig", "LoopConfig", "ProcessConfig", "run",
     "Database", "database", "Store", "Transaction",
     "Event", "Batch",
     "Job", "every",

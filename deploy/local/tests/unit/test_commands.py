@@ -88,7 +88,7 @@ def test_a_token_of_an_unknown_role_is_refused_with_the_roles_there_are(home):
     result = run("tokens", "add", "ada", "--role", "boss")
 
     assert result.exit_code == 2
-    assert "annotator, engineer, service" in result.output
+    assert "annotator, reviewer, manager, engineer, service" in result.output
     assert (home / "tokens.json").read_text() == before
 
 

@@ -162,7 +162,7 @@ async def test_a_process_without_parts_that_could_end_does_not_fail(tmp_path):
     tokens = tmp_path / "tokens.json"
     tokens.write_text('{"tokens": []}')
     addresses = {"listen_address": "127.0.0.1:0", "metrics_address": "127.0.0.1:0"}
-    config = ProcessConfig(kafka_bootstrap_servers="nowhere:9092", tokens_file=tokens, token="t", **addresses)
+    config = ProcessConfig(tokens_file=tokens, **addresses)
     service = Service(name="gateway", config=config)
 
     failing = asyncio.create_task(service.fails())
