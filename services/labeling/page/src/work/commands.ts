@@ -52,7 +52,7 @@ export function handlers(bench: Bench): Handlers {
     nextAnswer: () => undefined,
     reject: () => undefined,
     class: (key) => {
-      const label = desk.labelSet.classes[Number(key) - 1]
+      const label = desk.labelSet.classes[(Number(key) + 9) % 10]
       if (label === undefined) tell(`There are ${desk.labelSet.classes.length} classes.`)
       else desk.say(label)
     },
