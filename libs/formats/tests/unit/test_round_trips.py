@@ -190,7 +190,7 @@ def every_kind(**more):
 
 @pytest.mark.parametrize("name", ["jsonl", "csv"])
 @given(data=st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_our_own_format_and_the_table_give_back_everything(name, data, tmp_path_factory):
     origins = st.sampled_from([0, REGION_ORIGIN_DRAWN, REGION_ORIGIN_EDITED])
     given_records = data.draw(
@@ -211,7 +211,7 @@ def test_our_own_format_and_the_table_give_back_everything(name, data, tmp_path_
         every_kind(), statuses=tuple(Status), annotators=True, media=Media(width=3, height=4, frames=5, duration_s=1.5)
     )
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_our_own_format_keeps_what_a_label_rests_on(given_records, tmp_path_factory):
     given_records = [
         replace(one, agreement=0.5, posterior=0.25, time_spent_s=2.5, create_time="2026-01-01T00:00:00Z")
@@ -230,7 +230,7 @@ def test_our_own_format_keeps_what_a_label_rests_on(given_records, tmp_path_fact
         annotators=True,
     )
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_label_studio_gives_back_pictures(given_records, tmp_path_factory):
     back, problems = there_and_back("label-studio", given_records, tmp_path_factory.mktemp("f"))
 
@@ -241,7 +241,7 @@ def test_label_studio_gives_back_pictures(given_records, tmp_path_factory):
 
 
 @given(data=st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_label_studio_gives_back_texts_and_their_classes(data, tmp_path_factory):
     text = data.draw(texts.filter(len))
     found = [*data.draw(spans(text)), Region(label="cat", whole=Whole(), attributes=data.draw(attributes()))]
@@ -256,7 +256,7 @@ def test_label_studio_gives_back_texts_and_their_classes(data, tmp_path_factory)
 
 
 @given(given_records=records(st.lists(region(segment_parts, transcripts=True), max_size=4), name="{}.wav"))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_label_studio_gives_back_sounds(given_records, tmp_path_factory):
     given_records = [replace(one, media=Media(duration_s=1e4)) for one in given_records if one.regions]
 
@@ -268,7 +268,7 @@ def test_label_studio_gives_back_sounds(given_records, tmp_path_factory):
 
 
 @given(track=tracks())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_label_studio_shows_a_track_in_the_same_frames_at_the_same_places(track, tmp_path_factory):
     media = Media(width=WIDTH, height=HEIGHT, frames=210, duration_s=7.0)
     record = Record(
@@ -297,7 +297,7 @@ def _seen(track: Track, frame: int):
 
 
 @given(given_records=records(st.lists(region(st.one_of(box_parts, polygon_parts), scores=True), max_size=4)))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_coco_gives_back_boxes_and_outlines(given_records, tmp_path_factory):
     back, problems = there_and_back("coco", given_records, tmp_path_factory.mktemp("f"))
 
@@ -308,7 +308,7 @@ def test_coco_gives_back_boxes_and_outlines(given_records, tmp_path_factory):
 
 @pytest.mark.parametrize(("name", "parts"), [("yolo", box_parts), ("yolo-segmentation", polygon_parts)])
 @given(data=st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_yolo_gives_back_boxes_or_outlines_by_the_name_without_ending(name, parts, data, tmp_path_factory):
     scores = name == "yolo"
     given_records = data.draw(records(st.lists(region(parts, attribute_values=None, scores=scores), max_size=4)))
@@ -322,7 +322,7 @@ def test_yolo_gives_back_boxes_or_outlines_by_the_name_without_ending(name, part
 
 
 @given(given_records=records(st.lists(region(box_parts, attribute_values=xml_texts), max_size=4)))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_voc_gives_back_boxes_and_attributes(given_records, tmp_path_factory):
     back, problems = there_and_back("voc", given_records, tmp_path_factory.mktemp("f"))
 
@@ -337,7 +337,7 @@ def test_voc_gives_back_boxes_and_attributes(given_records, tmp_path_factory):
         st.lists(region(st.one_of(wholes, box_parts, polygon_parts), attribute_values=xml_texts), max_size=4)
     )
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_cvat_gives_back_pictures(given_records, tmp_path_factory):
     back, problems = there_and_back("cvat", given_records, tmp_path_factory.mktemp("f"))
 
@@ -347,7 +347,7 @@ def test_cvat_gives_back_pictures(given_records, tmp_path_factory):
 
 
 @given(found=st.lists(region(track_parts, attribute_values=xml_texts), min_size=1, max_size=4))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_cvat_gives_back_the_tracks_of_a_video(found, tmp_path_factory):
     record = Record(sample="a.mp4", regions=tuple(found), media=Media(width=WIDTH, height=HEIGHT, frames=210))
 
@@ -381,7 +381,7 @@ def tokenized(draw):
 
 
 @given(given_records=st.lists(tokenized(), max_size=3))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_conll_gives_back_texts_of_tokens_with_their_spans(given_records, tmp_path_factory):
     back, problems = there_and_back("conll", given_records, tmp_path_factory.mktemp("f"))
 
@@ -402,7 +402,7 @@ def test_conll_gives_back_texts_of_tokens_with_their_spans(given_records, tmp_pa
         media=Media(duration_s=12.5),
     )
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_the_asr_manifest_gives_back_transcripts_in_the_order_of_time(given_records, tmp_path_factory):
     back, problems = there_and_back("asr", given_records, tmp_path_factory.mktemp("f"))
 
