@@ -9,7 +9,7 @@ _BY_REASON = {
     # projects
     "PROJECT_NOT_FOUND": "apply it with `relearn project apply FILE`; `relearn project list` shows what there is",
     "INVALID_PROJECT": "correct the project file and apply it again",
-    "LABEL_SET_FIXED": "the classes of a project never change: make a new project for other classes",
+    "LABEL_SET_FIXED": "make a new project for other samples, classes or regions: models are trained on these",
     "PROJECT_PAUSED": "`relearn project resume PROJECT --reason WHY` lets the loop run again",
     # label tasks
     "TASK_NOT_FOUND": "`relearn label next --project PROJECT` gives a task",
@@ -18,6 +18,8 @@ _BY_REASON = {
     "TASK_CLOSED": "others have answered it; `relearn label next --project PROJECT` gives the next one",
     "NO_SLOT": "others are answering it; `relearn label next --project PROJECT` gives another one",
     "NOT_IN_LABEL_SET": "`relearn project show PROJECT` lists the classes",
+    "LABEL_SET_CHANGED": "take the task again, it shows what to answer: `relearn label next --project PROJECT`",
+    "INVALID_REGION": "correct the region that the message names; `relearn project show PROJECT` has the label set",
     "NO_REGION": "name one of the classes; `relearn project show PROJECT` lists them",
     "TOO_MANY_REGIONS": "name one class for the whole picture",
     "UNSUPPORTED_LABEL": "name one class for the whole picture",
@@ -40,6 +42,7 @@ _BY_REASON = {
     # studies, models, routes
     "STUDY_NOT_FOUND": "`relearn studies PROJECT` lists the studies",
     "STUDY_RUNNING": "`relearn studies PROJECT` shows how far it is",
+    "UNSUPPORTED": "labels of this project can be exported; for a model make a project of pictures with one class each",
     "TOO_FEW_LABELS": "`relearn why PROJECT` says how many labels are missing",
     "MODEL_VERSION_NOT_FOUND": "`relearn models PROJECT` lists the versions",
     "ALREADY_IN_CANARY": "`relearn why PROJECT` says what its canary waits for",
