@@ -96,9 +96,11 @@ SERVICES = (
         port=7017,
         metrics_port=7117,
         web_port=8080,
-        calls=("registry", "labeling"),
+        calls=("registry", "labeling", "datasets"),
         in_loop=False,
         database=False,
+        objects=True,
+        scratch=True,
     ),
 )
 
@@ -144,7 +146,7 @@ def environment(service: ServiceProcess, around: Surroundings) -> dict[str, str]
     if service.spool:
         variables["SPOOL_DIR"] = around.spool_folder
     if service.scratch:
-        variables["WORK_DIR"] = around.scratch_folder
+        variables["WORK_DIR"] = f"{around.scratch_folder}/{service.name}"
     variables |= {f"{called.upper()}_ADDRESS": around.addresses[called] for called in service.calls}
     return {service.prefix + name: value for name, value in variables.items()}
 

@@ -25,6 +25,7 @@ from starlette.responses import Response, StreamingResponse
 
 from relearn_console import faults
 from relearn_console.bodies import Refused, body_of
+from relearn_console.clients import Channels
 from relearn_console.exposed import Exposed
 from relearn_console.faults import Fault
 from relearn_console.metrics import CALLS
@@ -72,16 +73,15 @@ class Bridge:
     def __init__(
         self,
         methods: Mapping[str, Exposed],
-        channels: Mapping[str, grpc.aio.Channel],
+        channels: Channels,
         *,
         sessions: Sessions,
         deadlines: Deadlines,
         max_bytes: int,
     ) -> None:
-        """`channels`: by name of the service; they carry no token of their own."""
-        self._methods, self._sessions = methods, sessions
+        self._methods, self._channels, self._sessions = methods, channels, sessions
         self._deadlines, self._max_bytes = deadlines, max_bytes
-        self._calls: dict[str, Any] = {one.path: _callable(channels[one.service], one) for one in methods.values()}
+        self._callables: dict[str, Any] = {}
 
     async def answer(self, request: Request) -> Response:
         """One call, from its HTTP request to its answer; every error is told in the protocol's words."""
@@ -106,7 +106,7 @@ class Bridge:
         message = await self._message(request, method)
         metadata = self._metadata(request)
         timeout_s = _timeout_s(request, self._deadlines.stream_s if method.streams else self._deadlines.unary_s)
-        call = self._calls[method.path](message, metadata=metadata, timeout=timeout_s)
+        call = self._callable(method)(message, metadata=metadata, timeout=timeout_s)
         if method.streams:
             return StreamingResponse(_frames(call, method.service), media_type=STREAM)
         try:
@@ -127,6 +127,17 @@ class Bridge:
             raise Refused(401, Unauthenticated("sign in first: this call came without a session or a token"))
         return (("authorization", f"Bearer {token}"),)
 
+    def _callable(self, method: Exposed) -> Any:
+        if (found := self._callables.get(method.path)) is None:
+            channel = self._channels.of(method.service)
+            make = channel.unary_stream if method.streams else channel.unary_unary
+            found = self._callables[method.path] = make(
+                method.path,
+                request_serializer=method.request.SerializeToString,
+                response_deserializer=method.response.FromString,
+            )
+        return found
+
 
 class _Failed(Exception):
     """A call that a service did not answer well."""
@@ -134,15 +145,6 @@ class _Failed(Exception):
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.message)
         self.fault = fault
-
-
-def _callable(channel: grpc.aio.Channel, method: Exposed) -> Any:
-    make = channel.unary_stream if method.streams else channel.unary_unary
-    return make(
-        method.path,
-        request_serializer=method.request.SerializeToString,
-        response_deserializer=method.response.FromString,
-    )
 
 
 def _check_content_type(request: Request, method: Exposed) -> None:

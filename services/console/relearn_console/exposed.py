@@ -12,6 +12,7 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 
+from relearn.console.v1 import media_service_pb2
 from relearn.labeling.v1 import labeling_service_pb2, management_service_pb2, review_service_pb2
 from relearn.registry.v1 import registry_service_pb2
 
@@ -37,6 +38,7 @@ _WHOLE = (
     (labeling_service_pb2, "LabelingService", "labeling"),
     (review_service_pb2, "ReviewService", "labeling"),
     (management_service_pb2, "ManagementService", "labeling"),
+    (media_service_pb2, "MediaService", "console"),
 )
 _READS = (registry_service_pb2, "RegistryService", "registry", ("GetProject", "ListProjects"))
 

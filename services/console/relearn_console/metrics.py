@@ -12,4 +12,11 @@ CALLS = Histogram(
     ["method", "code"],
     buckets=_SHORT,
 )
+MEDIA = Counter("relearn_console_media_answers_total", "Answers to links to media", ["status"])
+RENDERS = Histogram(
+    "relearn_console_render_duration_seconds",
+    "Time to make what browsers show of one sample",
+    ["outcome"],
+    buckets=(0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800),
+)
 SIGN_INS = Counter("relearn_console_sign_ins_total", "Attempts to begin a session", ["outcome"])

@@ -15,8 +15,10 @@ from starlette.types import ASGIApp
 
 from relearn_console import faults
 from relearn_console.bridge import Bridge
+from relearn_console.delivering import Delivering
 from relearn_console.exposed import Exposed
 from relearn_console.guard import HEALTH, Guard
+from relearn_console.links import PREFIX
 from relearn_console.pages import Pages
 from relearn_console.signing_in import SigningIn
 from relearn_runtime.errors import InvalidInput
@@ -27,7 +29,13 @@ _BACKLOG = 1024
 
 
 def application(
-    *, bridge: Bridge, exposed: Sequence[Exposed], signing_in: SigningIn, pages: Pages, public_origin: str | None
+    *,
+    bridge: Bridge,
+    exposed: Sequence[Exposed],
+    signing_in: SigningIn,
+    delivering: Delivering,
+    pages: Pages,
+    public_origin: str | None,
 ) -> ASGIApp:
     """Everything that the console answers."""
     calls = {one.path for one in exposed}
@@ -43,6 +51,7 @@ def application(
     routes = [
         Route(HEALTH, alive),
         Route("/session", signing_in.answer, methods=["GET", "POST", "DELETE"]),
+        Route(f"{PREFIX}/{{view}}/{{name}}", delivering.answer),
         Route("/{path:path}", show),
         Route("/{service}/{method}", bridge.answer, methods=["POST"]),
     ]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import io
 import json
+import math
 import struct
-from collections.abc import Mapping
-from contextlib import asynccontextmanager
+import threading
+import wave
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +22,7 @@ from relearn_runtime import new_id, utc_now
 
 NEXT_TASK = "/relearn.labeling.v1.LabelingService/NextTask"
 LIST_PROJECTS = "/relearn.registry.v1.RegistryService/ListProjects"
+SECRET = "a secret that the tests know, too"
 NOWHERE = "127.0.0.1:1"  # a port on which nothing of ours listens
 
 
@@ -50,27 +55,24 @@ class Browser:
     cookie: str = ""
     headers: dict[str, str] = field(default_factory=dict)
 
-    async def request(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
-        return await asyncio.to_thread(self._request, method, path, body, headers)
+    def get(self, path: str, **headers: str) -> Answer:
+        return self.request("GET", path, **headers)
 
-    async def get(self, path: str, **headers: str) -> Answer:
-        return await self.request("GET", path, **headers)
-
-    async def call(self, path: str, message: Any, **headers: str) -> Answer:
+    def call(self, path: str, message: Any, **headers: str) -> Answer:
         """A unary call."""
         body = message if isinstance(message, bytes) else json.dumps(message).encode()
-        return await self.request("POST", path, body, **{"content-type": "application/json", **headers})
+        return self.request("POST", path, body, **{"content-type": "application/json", **headers})
 
-    async def stream(self, path: str, message: Any, **headers: str) -> Answer:
+    def stream(self, path: str, message: Any, **headers: str) -> Answer:
         """A streaming call, to its end."""
         body = json.dumps(message).encode()
         framed = struct.pack(">BI", 0, len(body)) + body
-        return await self.request("POST", path, framed, **{"content-type": "application/connect+json", **headers})
+        return self.request("POST", path, framed, **{"content-type": "application/connect+json", **headers})
 
-    async def sign_in(self, token: str, **headers: str) -> Answer:
-        return await self.call("/session", {"token": token}, **headers)
+    def sign_in(self, token: str, **headers: str) -> Answer:
+        return self.call("/session", {"token": token}, **headers)
 
-    def _request(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+    def request(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
         host, _, port = self.address.rpartition(":")
         connection = http.client.HTTPConnection(host, int(port), timeout=30)
         sent = {**self.headers, **{name.replace("_", "-"): value for name, value in headers.items()}}
@@ -87,8 +89,55 @@ class Browser:
         return answer
 
 
-@asynccontextmanager
-async def running(tokens: Any, folder: Path, **settings: Any) -> Any:
+def sound(seconds: float = 1.0, rate: int = 8000) -> bytes:
+    """A WAV of 440 Hz."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        tone = (round(20000 * math.sin(2 * math.pi * 440 * n / rate)) for n in range(int(seconds * rate)))
+        file.writeframes(b"".join(struct.pack("<h", value) for value in tone))
+    return buffer.getvalue()
+
+
+class Console:
+    """The process's frame in a loop of its own, as in a process of its own."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._ready, self._stop = threading.Event(), asyncio.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+
+    def start(self) -> str:
+        """Serves; returns its address."""
+        self._thread.start()
+        self._ready.wait()
+        if self._failure is not None:
+            raise self._failure
+        return self.service.doors[0].address
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        try:
+            self.service = build(self._config, new_id=new_id, now=utc_now)
+            await self.service.start()
+        except BaseException as error:
+            self._failure = error
+            raise
+        finally:
+            self._ready.set()
+        await self._stop.wait()
+        await self.service.stop()
+
+
+@contextmanager
+def running(tokens: Any, folder: Path, **settings: Any) -> Iterator[Browser]:
     """A browser at a console that serves; addresses of services that are not said are nobody's."""
     given: dict[str, Any] = {
         "listen_address": "127.0.0.1:0",
@@ -96,13 +145,16 @@ async def running(tokens: Any, folder: Path, **settings: Any) -> Any:
         "web_address": "127.0.0.1:0",
         "registry_address": NOWHERE,
         "labeling_address": NOWHERE,
+        "datasets_address": NOWHERE,
+        "object_store_url": (folder / "objects").as_uri(),
+        "work_dir": folder / "work",
         "tokens_file": tokens.path,
         "pages_dir": folder / "page",
         "drain_timeout_s": 2,
     }
-    service = build(Config(**given | settings), new_id=new_id, now=utc_now)
-    await service.start()
+    console = Console(Config(**given | settings))
+    address = console.start()
     try:
-        yield Browser(service.doors[0].address)
+        yield Browser(address)
     finally:
-        await service.stop()
+        console.stop()

@@ -6,14 +6,14 @@ from console_world import NEXT_TASK, running
 POST = {"content-type": "application/json"}
 
 
-async def test_it_says_that_it_is_alive_to_whoever_asks(console):
-    answer = await console.get("/healthz", host="10.1.2.3:8080")
+def test_it_says_that_it_is_alive_to_whoever_asks(console):
+    answer = console.get("/healthz", host="10.1.2.3:8080")
 
     assert (answer.status, answer.body) == (200, b"ok\n")
 
 
-async def test_a_name_that_was_pointed_here_is_not_answered(console):
-    answer = await console.call(NEXT_TASK, {}, host="evil.example")
+def test_a_name_that_was_pointed_here_is_not_answered(console):
+    answer = console.call(NEXT_TASK, {}, host="evil.example")
 
     assert (answer.status, answer.json["details"][0]["debug"]["reason"]) == (421, "WRONG_HOST")
     assert "127.0.0.1, ::1, localhost" in answer.json["message"]
@@ -31,36 +31,36 @@ async def test_a_name_that_was_pointed_here_is_not_answered(console):
     ids=str,
 )
 @pytest.mark.parametrize(("method", "path"), [("POST", NEXT_TASK), ("POST", "/session"), ("DELETE", "/session")])
-async def test_pages_of_others_may_change_nothing(console, tokens, method, path, said):
-    await console.sign_in(tokens.of("annotator"))
+def test_pages_of_others_may_change_nothing(console, console_tokens, method, path, said):
+    console.sign_in(console_tokens.of("annotator"))
 
-    answer = await console.request(method, path, b"{}", **POST, **said)
+    answer = console.request(method, path, b"{}", **POST, **said)
 
     assert (answer.status, answer.json["code"]) == (403, "permission_denied")
     assert answer.json["details"][0]["debug"]["reason"] == "FOREIGN_ORIGIN"
     assert "access-control-allow-origin" not in answer.headers
 
 
-async def test_its_own_pages_may(console, tokens):
+def test_its_own_pages_may(console, console_tokens):
     own = {"origin": f"http://{console.address}", "sec-fetch-site": "same-origin"}
 
-    answer = await console.sign_in(tokens.of("annotator"), **own)
+    answer = console.sign_in(console_tokens.of("annotator"), **own)
 
     assert answer.status == 200
 
 
-async def test_a_preflight_is_not_answered(console):
+def test_a_preflight_is_not_answered(console):
     asking = {"origin": "https://evil.example", "access-control-request-method": "POST"}
 
-    answer = await console.request("OPTIONS", NEXT_TASK, **asking)
+    answer = console.request("OPTIONS", NEXT_TASK, **asking)
 
     assert answer.status == 403
     assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
 @pytest.mark.parametrize("path", ["/", "/session", NEXT_TASK, "/nothing.txt", "/healthz"])
-async def test_every_answer_says_that_nothing_foreign_runs_or_frames_it(console, path):
-    answer = await console.get(path)
+def test_every_answer_says_that_nothing_foreign_runs_or_frames_it(console, path):
+    answer = console.get(path)
 
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["referrer-policy"] == "same-origin"
@@ -71,11 +71,11 @@ async def test_every_answer_says_that_nothing_foreign_runs_or_frames_it(console,
     assert "unsafe" not in policy
 
 
-async def test_behind_its_public_name_it_answers_that_and_asks_for_https(tokens, tmp_path):
-    async with running(tokens, tmp_path, public_origin="https://labels.example.org") as browser:
+def test_behind_its_public_name_it_answers_that_and_asks_for_https(tokens, tmp_path):
+    with running(tokens, tmp_path, public_origin="https://labels.example.org") as browser:
         named = {"host": "labels.example.org", "origin": "https://labels.example.org"}
 
-        answer = await browser.sign_in(tokens.of("annotator"), **named)
+        answer = browser.sign_in(tokens.of("annotator"), **named)
 
     assert answer.status == 200
     assert "Secure" in answer.headers["set-cookie"]
