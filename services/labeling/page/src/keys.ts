@@ -92,16 +92,22 @@ export function commandOf(key: string, where: Where): Command | null {
   return BINDINGS.find(([, { keys, here }]) => keys.includes(key) && (here?.(where) ?? true))?.[0] ?? null
 }
 
-export type HelpLine = { keys: string; does: string }
+export type HelpLine = { keys: string[]; does: string }
 
 /** Groups of keys for people, only those that work here. */
 export function help(where: Where): [Group, HelpLine[]][] {
   const groups = new Map<Group, HelpLine[]>()
   for (const [, { keys, does, group, here }] of BINDINGS) {
     if (here && !here(where)) continue
-    groups.set(group, [...(groups.get(group) ?? []), { keys: keys.length > 3 ? `${spoken(keys[0]!)} – ${spoken(keys.at(-1)!)}` : keys.map(spoken).join('  '), does }])
+    groups.set(group, [...(groups.get(group) ?? []), { keys: shown(keys), does }])
   }
   return [...groups]
+}
+
+// a range as its ends; a key with Shift beside itself once
+function shown(keys: readonly string[]): string[] {
+  if (keys.length > 3) return [`${spoken(keys[0]!)} – ${spoken(keys.at(-1)!)}`]
+  return keys.filter((key) => !keys.includes(key.replace('Shift+', '')) || !key.startsWith('Shift+')).map(spoken)
 }
 
 const SPOKEN: Record<string, string> = { ArrowLeft: '←', ArrowRight: '→', ArrowUp: '↑', ArrowDown: '↓', Mod: 'Ctrl', Escape: 'Esc', Delete: 'Del' }

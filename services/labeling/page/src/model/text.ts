@@ -1,17 +1,16 @@
 // Text is counted in UTF-16 code units, as in the contract and as JavaScript does; a place is never between the two of a pair.
 
-const WORD = /[\p{L}\p{M}\p{N}_]+|[^\s\p{L}\p{M}\p{N}_]/gu
+const WORDS = new Intl.Segmenter('en', { granularity: 'word' }) // knows the words of scripts without spaces too
 const AROUND = 400 // code units looked at on either side for the end of a word
 
 export type Stretch = { start: number; end: number }
 export type Block = { start: number; text: string }
 
-/** The stretch widened to whole words, without the spaces at its ends; null where it holds no word. */
+/** The stretch widened to whole words, without the spaces at its ends; null where it holds nothing else. */
 export function snapToWords(text: string, start: number, end: number): Stretch | null {
   const from = outside(text, Math.max(0, start - AROUND))
-  const inside = [...text.slice(from, outside(text, Math.min(text.length, end + AROUND))).matchAll(WORD)]
-    .map((word) => ({ start: from + word.index, end: from + word.index + word[0].length }))
-    .filter((word) => word.end > start && word.start < end)
+  const around = text.slice(from, outside(text, Math.min(text.length, end + AROUND)))
+  const inside = segments(around, from).filter((word) => word.end > start && word.start < end && word.text.trim())
   const [first, last] = [inside[0], inside.at(-1)]
   return first && last ? { start: first.start, end: last.end } : null
 }
@@ -24,18 +23,21 @@ export function outside(text: string, place: number): number {
 
 /** The first word that begins at or after a place; the last one of the text where there is none. */
 export function wordAfter(text: string, place: number): Stretch | null {
-  for (const word of text.slice(place).matchAll(WORD)) {
-    return { start: place + word.index, end: place + word.index + word[0].length }
+  for (let reach = AROUND; ; reach *= 4) {
+    const to = outside(text, Math.min(text.length, place + reach))
+    const word = segments(text.slice(place, to), place).find(({ isWord, end }) => isWord && (end < to || to === text.length))
+    if (word) return { start: word.start, end: word.end }
+    if (to === text.length) return place ? wordBefore(text, text.length) : null
   }
-  return wordBefore(text, text.length)
 }
 
 /** The last word that ends at or before a place. */
 export function wordBefore(text: string, place: number): Stretch | null {
   for (let reach = AROUND; ; reach *= 4) {
     const from = outside(text, Math.max(0, place - reach))
-    const word = [...text.slice(from, place).matchAll(WORD)].at(-1)
-    if (word) return { start: from + word.index, end: from + word.index + word[0].length }
+    const around = text.slice(from, outside(text, Math.min(text.length, place + AROUND)))
+    const word = segments(around, from).findLast(({ isWord, end }) => isWord && end <= place)
+    if (word && (word.start > from || from === 0)) return { start: word.start, end: word.end }
     if (from === 0) return null
   }
 }
@@ -83,6 +85,16 @@ export function blockOf(all: readonly Block[], place: number): number {
   }
   return low
 }
+
+type Word = Stretch & { text: string; isWord: boolean }
+
+const segments = (text: string, from: number): Word[] =>
+  Array.from(WORDS.segment(text), ({ segment, index, isWordLike }) => ({
+    start: from + index,
+    end: from + index + segment.length,
+    text: segment,
+    isWord: isWordLike ?? false,
+  }))
 
 function cut(text: string, start: number, size: number): number {
   if (text.length - start <= size) return text.length
