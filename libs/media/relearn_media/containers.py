@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, BinaryIO
 
@@ -16,13 +16,13 @@ import av
 import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.frame import Frame
 from av.packet import Packet
 from av.stream import Disposition
-from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from relearn_media.errors import MediaRefused
-from relearn_media.frame_grid import FrameGrid, frame_grid
+from relearn_media.frame_grid import FrameGrid, Times, frame_grid
 from relearn_media.limits import AudioLimits, MediaLimits, VideoLimits
 from relearn_media.signatures import Container
 
@@ -74,6 +74,8 @@ class Pictures:
         turns: quarter turns, counter-clockwise, from the stored to the upright picture; 0..3.
         start_s: when the first is shown, on the clock of the file.
         length_s: from there to the end of the last one.
+        times_s: when they are shown, in order, where the pictures themselves don't tell: containers such as AVI know
+            only when to decode. None where they do.
     """
 
     stream: int
@@ -83,6 +85,7 @@ class Pictures:
     start_s: float
     length_s: float
     grid: FrameGrid
+    times_s: Times | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,12 +124,19 @@ def opened(file: BinaryIO, format: Container) -> Iterator[InputContainer]:
         options |= {"enable_drefs": "0", "use_absolute_path": "0"}
     file.seek(0)
     try:
-        with av.open(file, "r", format=_DEMUXERS[format], options=options, io_open=_refuse_other_files) as container:
+        with av.open(
+            file,
+            "r",
+            format=_DEMUXERS[format],
+            options=options,
+            metadata_errors="replace",
+            io_open=_refuse_other_files,
+        ) as container:
             yield container
     except MemoryError:  # one of FFmpeg's errors is; the bytes may be fine where there is more of it
         raise
     except av.FFmpegError as error:
-        raise MediaRefused("MEDIA_UNDECODABLE", f"the file is damaged or cut off: {error}") from error
+        raise MediaRefused("MEDIA_UNDECODABLE", f"the file is damaged or cut off: {error.strerror}") from error
 
 
 def measure(file: BinaryIO, format: Container, limits: MediaLimits) -> Measured:
@@ -141,60 +151,57 @@ def measure(file: BinaryIO, format: Container, limits: MediaLimits) -> Measured:
             _check_video_header(container, video, limits.video)
         if sound is not None:
             _check_sound_header(container, sound, limits.audio)
-        shown, heard = _Shown(limits.video), _Heard(limits.audio)
+        shown, heard = _Shown(limits.video, format), _Heard(limits.audio)
         for packet in container.demux([stream for stream in (video, sound) if stream is not None]):
             if packet.size > 0:  # the demuxer's end mark is empty
                 (shown if packet.stream is video else heard).add(packet)
         # told before the container closes: its streams are gone then
-        measured_sound = None if sound is None else heard.sound(sound)
-        measured_video = None if video is None else (video.index, *shown.grid(video))
-    if measured_video is None:
-        if measured_sound is None:
-            raise MediaRefused("AUDIO_WITHOUT_SAMPLES", "the sound has no samples")
-        return Measured(format=format, sound=measured_sound, pictures=None)
-    index, start_s, grid = measured_video
-    pictures = _pictures(file, format, index, start_s=start_s, grid=grid)
-    return Measured(format=format, sound=measured_sound, pictures=pictures)
+        audible = None if sound is None else heard.sound(sound)
+        visible = None if video is None else shown.pictures(video)
+    if audible is not None:
+        audible = _first_heard(file, format, audible)
+    if visible is not None:
+        visible = _first_shown(file, format, visible)
+    elif audible is None:
+        raise MediaRefused("AUDIO_WITHOUT_SAMPLES", "no sample of the sound can be decoded")
+    return Measured(format=format, sound=audible, pictures=visible)
 
 
-def _pictures(file: BinaryIO, format: Container, stream: int, *, start_s: float, grid: FrameGrid) -> Pictures:
-    """Decodes the first picture, which alone knows how it is turned and, in some containers, when it is shown."""
+def _first_heard(file: BinaryIO, format: Container, sound: Sound) -> Sound | None:
+    """The sound from its first audible sample: what codecs put before it is not heard. None when nothing is."""
     with opened(file, format) as container:
-        first = next(frames(container, stream), None)
+        first = next(decoded_frames(container, sound.stream), None)
+        if first is None:
+            return None
+        told_s = at_s(first)
+        return sound if told_s is None else replace(sound, start_s=min(told_s, sound.end_s))
+
+
+def _first_shown(file: BinaryIO, format: Container, pictures: Pictures) -> Pictures:
+    """The pictures upright and from the first that is shown: only decoding tells how it is turned."""
+    with opened(file, format) as container:
+        first = next(decoded_frames(container, pictures.stream), None)
         if first is None:
             raise MediaRefused("VIDEO_WITHOUT_FRAMES", "no frame of the video can be decoded")
-        turns = round(first.rotation / 90) % 4
+        turns, told_s = round(first.rotation / 90) % 4, at_s(first)
         width, height = (first.width, first.height) if turns % 2 == 0 else (first.height, first.width)
-        told_s = shown_at_s(first)
-        return Pictures(
-            stream=stream,
-            width=width,
-            height=height,
-            turns=turns,
-            start_s=start_s if told_s is None else told_s,
-            length_s=grid.frames / float(grid.rate),
-            grid=grid,
-        )
+        start_s = pictures.start_s if told_s is None else told_s
+        return replace(pictures, width=width, height=height, turns=turns, start_s=start_s)
 
 
-def frames(container: InputContainer, stream: int) -> Iterator[VideoFrame]:
-    """The pictures that can be decoded, in the order in which they are shown; a damaged packet is passed over."""
+def decoded_frames(container: InputContainer, stream: int) -> Iterator[Any]:
+    """Pictures or blocks of sound as they are decoded; a damaged packet is passed over."""
     for packet in container.demux(container.streams[stream]):
-        yield from decoded(packet)
+        try:
+            yield from packet.decode()
+        except MemoryError:
+            raise
+        except av.FFmpegError:
+            continue
 
 
-def decoded(packet: Packet[Any]) -> list[Any]:
-    """The pictures or blocks of sound that a packet completes: none when it is damaged."""
-    try:
-        return packet.decode()
-    except MemoryError:
-        raise
-    except av.FFmpegError:
-        return []
-
-
-def shown_at_s(frame: VideoFrame) -> float | None:
-    """When a picture is shown, on the clock of the file; None when nothing says it."""
+def at_s(frame: Frame) -> float | None:
+    """When something is seen or heard, on the clock of the file; None when nothing says it."""
     ticks = frame.pts if frame.pts is not None else frame.dts
     return None if ticks is None or frame.time_base is None else float(ticks * frame.time_base)
 
@@ -267,10 +274,11 @@ def _check_length(reason: str, length_s: float, max_length_s: float) -> None:
 class _Shown:
     """Collects when the pictures of a video are shown, from its packets."""
 
-    def __init__(self, limits: VideoLimits) -> None:
+    def __init__(self, limits: VideoLimits, format: Container) -> None:
         self._limits = limits
         self._times: list[float] = []
         self._last_s = 0.0  # how long the picture of the last packet is shown
+        self._told = format is not Container.AVI  # FFmpeg makes up times of showing there, in order of decoding
 
     def add(self, packet: Packet[Any]) -> None:
         ticks = packet.pts if packet.pts is not None else packet.dts
@@ -278,11 +286,12 @@ class _Shown:
             return
         if len(self._times) >= self._limits.max_frames:
             raise MediaRefused("VIDEO_TOO_LONG", f"more than {self._limits.max_frames} frames")
+        self._told = self._told and packet.pts is not None
         self._times.append(float(ticks * packet.time_base))
         self._last_s = float((packet.duration or 0) * packet.time_base)
 
-    def grid(self, video: VideoStream) -> tuple[float, FrameGrid]:
-        """When the first picture is shown, by the packets, and the numbering."""
+    def pictures(self, video: VideoStream) -> Pictures:
+        """What packets and header tell; not yet upright."""
         if not self._times:
             raise MediaRefused("VIDEO_WITHOUT_FRAMES", "the video has no frame")
         times = np.sort(np.asarray(self._times))
@@ -298,7 +307,16 @@ class _Shown:
             raise MediaRefused(
                 "VIDEO_TOO_LONG", f"{grid.frames} frames, at most {self._limits.max_frames} are accepted"
             )
-        return float(times[0]), grid
+        return Pictures(
+            stream=video.index,
+            width=video.codec_context.width,
+            height=video.codec_context.height,
+            turns=0,
+            start_s=float(times[0]),
+            length_s=grid.frames / float(grid.rate),
+            grid=grid,
+            times_s=None if self._told else times,
+        )
 
 
 class _Heard:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,6 +12,8 @@ import numpy.typing as npt
 
 Times = npt.NDArray[np.float64]
 
+_ROUNDING_S = 0.0011  # two times in whole milliseconds
+_JITTER = 0.2  # frames
 _NTSC = Fraction(1000, 1001)  # what 30 means in American television
 
 
@@ -42,23 +45,35 @@ def frame_grid(times: Times, *, last_s: float, rates: Iterable[Fraction], max_ra
         rates: what the file claims, the most believable first.
         max_rate: of a video whose pictures have no even distance; a constant rate is kept, however high.
 
-    A video of constant rate keeps all its pictures, whatever its timestamps were rounded to. Otherwise a claimed rate
-    at which no two pictures meet is taken, else one that parts all but the closest 5 % of them: where two meet, the
-    later one is shown; where none falls, the one before stays.
+    A video of constant rate keeps all its pictures, though their times jitter by up to a fifth of a frame. Otherwise a
+    claimed rate is taken on which all pictures fall, with gaps, else one that parts all but the closest 5 % of them:
+    where two meet, the later one is shown; where none falls, the one before stays.
     """
     since = times - times[0]
     candidates = [rate for rate in (*rates, *_fitting(since)) if rate > 0]
-    for rate in candidates:
-        if np.array_equal(_numbers(since, rate), np.arange(len(times))):
-            return FrameGrid(rate=rate, frames=len(times), exact=True)
-    apart = (rate for rate in candidates if rate <= max_rate and (np.diff(_numbers(since, rate)) > 0).all())
-    rate = next(apart, None) or _typical(since, max_rate)
+    steady = [rate for rate in candidates if np.array_equal(_numbers(since, rate), np.arange(len(times)))]
+    to_the_clock = (rate for rate in steady if _error(since, rate) <= _ROUNDING_S * float(rate))
+    nearly = (rate for rate in steady if _error(since, rate) <= _JITTER)
+    if (even := next(to_the_clock, None) or next(nearly, None)) is not None:
+        return FrameGrid(rate=even, frames=len(times), exact=True)
+    gaps = [rate for rate in candidates if rate <= max_rate and _parts(since, rate) and _error(since, rate) <= _JITTER]
+    rate = next(iter(gaps), None) or _typical(since, max_rate)
     last = int(_numbers(since[-1:], rate)[0])
     return FrameGrid(rate=rate, frames=last + max(1, round(last_s * float(rate))), exact=False)
 
 
 def _numbers(since: Times, rate: Fraction) -> npt.NDArray[np.int64]:
     return np.rint(since * float(rate)).astype(np.int64)
+
+
+def _error(since: Times, rate: Fraction) -> float:
+    """How far any picture is from its place on the grid, in frames."""
+    places = since * float(rate)
+    return float(np.abs(places - np.rint(places)).max())
+
+
+def _parts(since: Times, rate: Fraction) -> bool:
+    return bool((np.diff(_numbers(since, rate)) > 0).all())
 
 
 def _fitting(since: Times) -> list[Fraction]:
@@ -76,4 +91,5 @@ def _typical(since: Times, max_rate: int) -> Fraction:
     if not len(distances):
         return Fraction(1)
     rate = min(1.0 / float(np.percentile(distances, 5)), float(max_rate))
-    return Fraction(rate).limit_denominator(1001) or Fraction(1, 1001)
+    rate = round(rate, 2)  # what timestamps in milliseconds can tell
+    return Fraction(math.ceil(rate)) if rate > 1 else Fraction(1, math.floor(1 / rate))

@@ -17,7 +17,7 @@ from av.container import OutputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from relearn_media.containers import Measured, Pictures, Sound, frames, opened, shown_at_s
+from relearn_media.containers import Measured, Pictures, Sound, at_s, decoded_frames, opened
 from relearn_media.errors import MediaRefused
 from relearn_media.renditions.sound import Samples, sound_blocks
 
@@ -81,9 +81,8 @@ def numbered(source: Path, measured: Measured, pictures: Pictures) -> Iterator[V
     shown: VideoFrame | None = None
     done = 0
     with source.open("rb") as file, opened(file, measured.format) as container:
-        for count, picture in enumerate(frames(container, pictures.stream)):
-            at_s = shown_at_s(picture)
-            number = count if at_s is None else grid.number(at_s - pictures.start_s)
+        for count, picture in enumerate(decoded_frames(container, pictures.stream)):
+            number = grid.number(_since_first_s(picture, count, pictures))
             for _ in range(done, min(number, grid.frames)):
                 yield shown or picture
                 done += 1
@@ -94,6 +93,14 @@ def numbered(source: Path, measured: Measured, pictures: Pictures) -> Iterator[V
         raise MediaRefused("VIDEO_WITHOUT_FRAMES", "no frame of the video can be decoded")
     for _ in range(done, grid.frames):
         yield shown
+
+
+def _since_first_s(picture: VideoFrame, count: int, pictures: Pictures) -> float:
+    times = pictures.times_s
+    if times is not None:
+        return float(times[min(count, len(times) - 1)] - times[0])
+    told_s = at_s(picture)
+    return count / float(pictures.grid.rate) if told_s is None else told_s - pictures.start_s
 
 
 def upright(picture: VideoFrame, turns: int) -> VideoFrame:

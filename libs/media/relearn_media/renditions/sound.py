@@ -10,7 +10,8 @@ import numpy.typing as npt
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
-from relearn_media.containers import Measured, Sound, decoded, opened
+from relearn_media.containers import Measured, Sound, at_s, decoded_frames, opened
+from relearn_media.errors import MediaRefused
 
 Samples = npt.NDArray[np.float32]
 
@@ -40,20 +41,22 @@ def _placed(source: Path, measured: Measured, sound: Sound) -> Iterator[tuple[in
     resampler = AudioResampler(format="flt")
     at: int | None = None
     with source.open("rb") as file, opened(file, measured.format) as container:
-        for packet in container.demux(container.streams[sound.stream]):
-            for frame in (plain for whole in decoded(packet) for plain in resampler.resample(whole)):
-                told = _told(frame, measured.start_s, sound.sample_rate)
-                if at is None or (told is not None and abs(told - at) > _GAP_S * sound.sample_rate):
-                    at = told or 0
-                samples = frame.to_ndarray().reshape(-1, sound.channels)
-                yield at, np.clip(np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0), -1.0, 1.0)
-                at += len(samples)
+        whole = decoded_frames(container, sound.stream)
+        for frame in (plain for block in whole for plain in _plain(resampler, block)):
+            told_s = at_s(frame)
+            told = None if told_s is None else round((told_s - measured.start_s) * sound.sample_rate)
+            if at is None or (told is not None and abs(told - at) > _GAP_S * sound.sample_rate):
+                at = told or 0
+            samples = frame.to_ndarray().reshape(-1, sound.channels)
+            yield at, np.clip(np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0), -1.0, 1.0)
+            at += len(samples)
 
 
-def _told(frame: AudioFrame, start_s: float, rate: int) -> int | None:
-    if frame.pts is None or frame.time_base is None:
-        return None
-    return round((float(frame.pts * frame.time_base) - start_s) * rate)
+def _plain(resampler: AudioResampler, block: AudioFrame) -> list[AudioFrame]:
+    try:
+        return resampler.resample(block)
+    except ValueError as error:
+        raise MediaRefused("AUDIO_CHANGES_FORMAT", "rate or channels change within the sound") from error
 
 
 class Peaks:
