@@ -1,4 +1,4 @@
-"""What answers make of a task: all slots are collected first, then their consensus decides."""
+"""What answers make of a task: all slots are collected first, then their consensus decides, or asks for one more."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from relearn_labeling.domain.errors import LabelSetChanged, LeaseExpired, TaskCl
 from relearn_labeling.domain.facts import Accepted, Answered, Disputed, Fact, Superseded
 from relearn_labeling.domain.regions import LabelSet, Region, size_bytes, statements
 from relearn_labeling.domain.tasks import Annotation, Label, LabelTask, Lease, LeaseEnd, Policy, State
+from relearn_labeling.domain.truth.skills import Crowd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,14 +35,16 @@ def submit(
     *,
     label_set: LabelSet,
     policy: Policy,
+    crowd: Crowd | None = None,
     annotation_id: str,
     label_id: str,
     now: datetime,
 ) -> tuple[LabelTask, Annotation, tuple[Fact, ...]]:
-    """The task with one more answer; the last slot decides it.
+    """The task with one more answer; the last slot decides it, or asks for one more where the answers don't.
 
     Args:
         label_set: of the task's version.
+        crowd: what is known of the annotators; asked only where the answer fills the last slot.
         label_id: id of the label, should a new one be accepted.
 
     Raises:
@@ -74,19 +77,34 @@ def submit(
     fact = Answered(task=answered, annotation=annotation)
     if len(answered.annotations) < answered.overlap:
         return answered, annotation, (fact,)
-    decided, outcome = decide(answered, label_set=label_set, policy=policy, label_id=label_id, now=now)
+    found = consensus(answered.annotations, label_set=label_set, policy=policy, crowd=crowd)
+    if found is None and answered.overlap < (policy.most_overlap or 0):
+        return replace(answered, overlap=answered.overlap + 1), annotation, (fact,)
+    decided, outcome = _settle(answered, found, label_id=label_id, now=now)
     return decided, annotation, (fact, *outcome)
 
 
 def decide(
-    task: LabelTask, *, label_set: LabelSet, policy: Policy, label_id: str, now: datetime
+    task: LabelTask,
+    *,
+    label_set: LabelSet,
+    policy: Policy,
+    crowd: Crowd | None = None,
+    label_id: str,
+    now: datetime,
 ) -> tuple[LabelTask, tuple[Fact, ...]]:
-    """The task settled by the answers there are: accepted by their consensus, else disputed.
+    """The task settled by the answers there are, since no more will come: accepted by their consensus, else disputed.
 
     A consensus that says what the label says keeps its id (with the new answers counted); another one replaces it. A
     dispute takes nothing back: the label that stood goes on standing, while the task says that it is disputed.
     """
-    found = consensus(task.annotations, label_set=label_set, policy=policy)
+    found = consensus(task.annotations, label_set=label_set, policy=policy, crowd=crowd)
+    return _settle(task, found, label_id=label_id, now=now)
+
+
+def _settle(
+    task: LabelTask, found: Consensus | None, *, label_id: str, now: datetime
+) -> tuple[LabelTask, tuple[Fact, ...]]:
     if found is None or size_bytes(found.regions) > MOST_ANSWER_BYTES:
         disputed = _settled(task, state=State.DISPUTED, label=task.label, now=now)
         return disputed, (Disputed(task=disputed, at=now),)

@@ -61,14 +61,14 @@ def said(task: LabelTask) -> list[str] | None:
     return None if task.label is None else [region.class_name for region in task.label.regions]
 
 
-def answered(task: LabelTask, **answers: str) -> LabelTask:
+def answered(task: LabelTask, *, policy: Policy = POLICY, **answers: str) -> LabelTask:
     """The task after each annotator took a slot and gave an answer, in order."""
     for annotator, text in answers.items():
         task, _, _ = submit(
             leased(task, annotator),
             whole_answer(annotator, text),
             label_set=LABEL_SET,
-            policy=POLICY,
+            policy=policy,
             annotation_id=f"annotation-{annotator}",
             label_id=f"label-by-{annotator}",
             now=NOW,

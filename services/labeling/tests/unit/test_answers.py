@@ -13,7 +13,7 @@ from relearn_labeling.domain.errors import LabelSetChanged, LeaseExpired, NotInL
 from relearn_labeling.domain.facts import Accepted, Answered, Disputed, Opened, Superseded
 from relearn_labeling.domain.flags import flag_task
 from relearn_labeling.domain.slots import return_task
-from relearn_labeling.domain.tasks import LabelTask, Policy, State, Stream
+from relearn_labeling.domain.tasks import LabelTask, Policy, State, Stream, Truth
 
 HOUR = timedelta(hours=1)
 
@@ -188,3 +188,29 @@ def test_an_abandoned_task_has_enough_answers_for_a_flag_that_wants_no_more():
     told, more = flag_task(settled, flag(2, Stream.SELECTED), label_set_version=1, policy=POLICY, now=at(3601))
 
     assert (told.state, more[1].repeated) == (State.ACCEPTED, True)
+
+
+def test_where_the_answers_do_not_agree_one_more_is_asked_for_up_to_the_project_s_most():
+    policy = Policy(overlap_audit=2, most_overlap=3)
+    two = answered(task(flag(1, Stream.AUDIT), policy=policy), policy=policy, ann="boot", ben="bag")
+    assert (two.state, two.overlap, two.revision) == (State.OPEN, 3, 0)
+
+    assert said(answered(two, policy=policy, cat="bag")) == ["bag"]
+    assert answered(two, policy=policy, cat="shirt").state is State.DISPUTED
+
+
+def test_a_task_that_nobody_is_left_to_answer_is_not_asked_once_more():
+    policy = Policy(overlap_audit=3, most_overlap=5)
+    two = answered(task(flag(1, Stream.AUDIT), policy=policy), policy=policy, ann="boot", ben="bag")
+
+    assert decide(two, label_set=LABEL_SET, policy=policy, label_id="l", now=NOW)[0].state is State.DISPUTED
+
+
+def test_a_posterior_below_the_project_s_asks_for_one_more_answer():
+    policy = Policy(truth=Truth.DAWID_SKENE, most_overlap=4)
+
+    one = answered(task(policy=policy), policy=policy, ann="boot")
+
+    assert (one.state, one.overlap) == (State.OPEN, 2)
+    assert said(answered(one, policy=policy, ben="boot")) == ["boot"]
+    assert answered(one, policy=policy, ben="bag").overlap == 3

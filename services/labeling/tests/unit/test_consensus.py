@@ -56,7 +56,7 @@ def test_each_of_several_classes_is_decided_by_itself():
     found = classes("red big", "red", "big red")
 
     assert [region.class_name for region in found.regions] == ["red", "big"]
-    assert (found.annotation_ids, found.agreement) == (("a1", "a2", "a3"), pytest.approx(2.5 / 3))
+    assert (found.annotation_ids, found.agreement) == (("a1", "a2", "a3"), pytest.approx((1 + 2 / 3 + 1) / 3))
 
 
 def test_no_class_at_all_is_an_answer_too():
