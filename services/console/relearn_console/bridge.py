@@ -181,6 +181,8 @@ def _unpacked(body: bytes) -> bytes:
 def _parsed(method: Exposed) -> Callable[[bytes], Message]:
     def parse(body: bytes) -> Message:
         try:
+            if not body.lstrip().startswith(b"{"):  # the parser would take an empty list, too
+                raise ParseError("it has to be an object")
             return Parse(body, method.request())
         except (ParseError, ValueError, RecursionError) as error:
             name = method.request.DESCRIPTOR.name
