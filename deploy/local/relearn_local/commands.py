@@ -1,4 +1,4 @@
-"""The commands of the local stack, loaded into `relearn` by entry point: up, status, down, reset, topics, tokens."""
+"""The commands of the local stack, loaded into `relearn` by entry point: up, status, down, reset and what it keeps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from relearn_local import launch, stack, view
+from relearn_local import annotators, launch, stack, view
 from relearn_local import tokens as token_file
 from relearn_local.disk import DiskTooSmall
 from relearn_local.kafka import KafkaUnavailable
@@ -23,6 +23,7 @@ topics_app = typer.Typer(no_args_is_help=True, help="Topics of the local broker.
 tokens_app = typer.Typer(no_args_is_help=True, help="Tokens of people and services.")
 app.add_typer(topics_app, name="topics")
 app.add_typer(tokens_app, name="tokens")
+app.add_typer(annotators.app, name="annotators")
 
 WIDE = 120  # columns where there is no terminal to fit into
 console = Console(width=None if sys.stdout.isatty() else WIDE)

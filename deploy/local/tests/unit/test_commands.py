@@ -92,6 +92,56 @@ def test_a_token_of_an_unknown_role_is_refused_with_the_roles_there_are(home):
     assert (home / "tokens.json").read_text() == before
 
 
+def test_a_person_gets_a_token_is_listed_and_removed(home):
+    local.secrets(Home(path=home))
+
+    added = run("annotators", "add", "Jürgen", "--role", "reviewer")
+    listed = run("annotators", "list")
+    removed = run("annotators", "remove", "Jürgen")
+
+    assert len(added.stdout.strip()) >= 40
+    assert [line.split() for line in listed.stdout.splitlines()] == [["name", "role"], ["Jürgen", "reviewer"]]
+    assert removed.exit_code == 0
+    assert "Jürgen" not in json.loads((home / "tokens.json").read_text())["tokens"]
+    assert run("annotators", "list").stdout == ""
+
+
+def test_people_of_another_stack_are_in_the_file_that_is_named(home, tmp_path):
+    other = tmp_path / "tokens.json"
+    other.write_text('{"tokens": []}')
+
+    result = run("annotators", "add", "ada", "--tokens-file", str(other))
+
+    assert result.exit_code == 0
+    assert [one["role"] for one in json.loads(other.read_text())["tokens"]] == ["annotator"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("add", "ADA"), "ada (annotator) has this name already"),
+        (("add", "Registry"), "registry (service) has this name already"),
+        (("add", "a b"), "letters, digits"),
+        (("add", "-"), "letters, digits"),
+        (("add", "x" * 65), "letters, digits"),
+        (("add", "bob", "--role", "engineer"), "annotator, reviewer, manager, not 'engineer'"),
+        (("remove", "operator"), "nobody who answers label tasks"),
+        (("remove", "bob"), "nobody who answers label tasks"),
+    ],
+    ids=str,
+)
+def test_a_name_or_role_that_cannot_be_is_refused_in_words(home, words, said):
+    local.secrets(Home(path=home))
+    run("annotators", "add", "ada")
+    before = (home / "tokens.json").read_text()
+
+    result = run("annotators", *words)
+
+    assert result.exit_code == 2
+    assert said in result.output
+    assert (home / "tokens.json").read_text() == before
+
+
 def test_status_names_what_is_not_ready_with_its_reason_and_its_log(home):
     kept = Home(path=home)
     with supervised(kept, ProcessReport(
