@@ -3,6 +3,7 @@
 from relearn_runtime.callers import Caller, caller
 from relearn_runtime.channel import channel
 from relearn_runtime.database import Database, Store, Transaction, database
+from relearn_runtime.driver import driver
 from relearn_runtime.envelope import Event
 from relearn_runtime.jobs import Job, every
 from relearn_runtime.reactions import Batch
@@ -14,7 +15,7 @@ from relearn_runtime.waiting import Waiting
 
 __all__ = [
     "Service", "Door", "RuntimeConfig", "LoopConfig", "ProcessConfig", "run",
-    "Database", "database", "Store", "Transaction",
+    "Database", "database", "Store", "Transaction", "driver",
     "Event", "Batch",
     "Job", "every",
     "caller", "Caller", "channel",

@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relearn_runtime import schema, telemetry
+from relearn_runtime.driver import driver
 from relearn_runtime.envelope import Event, encode
 from relearn_runtime.seams import new_id, utc_now
 
@@ -64,8 +65,8 @@ class Outbox:
             record = encode(message, id=event_id, time=utc_now(), causes=all_causes, traceparent=traceparent)
             headers = {name: value.decode() for name, value in record.headers or ()}
             rows.append((record.topic, record.key, record.value, json.dumps(headers)))
-        driver = await _driver(self._connection)
-        await driver.executemany(_INSERT, rows)  # one after the other: their ids keep the order
+        asyncpg = await driver(self._connection)
+        await asyncpg.executemany(_INSERT, rows)  # one after the other: their ids keep the order
         self.written = True
 
     async def size_and_age(self) -> tuple[int, float]:
@@ -73,11 +74,3 @@ class Outbox:
         oldest = sa.extract("epoch", sa.func.now() - sa.func.min(schema.outbox.c.created_at))
         row = (await self._connection.execute(sa.select(sa.func.count(), sa.func.coalesce(oldest, 0.0)))).one()
         return int(row[0]), float(row[1])
-
-
-async def _driver(connection: AsyncConnection) -> Any:
-    """asyncpg's own connection, within the same transaction: a third of the CPU, for every event and call."""
-    driver: Any = (await connection.get_raw_connection()).driver_connection
-    if not driver.is_in_transaction():
-        await connection.exec_driver_sql("select 1")  # SQLAlchemy begins only with its first statement
-    return driver

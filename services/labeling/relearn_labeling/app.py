@@ -15,6 +15,8 @@ from relearn_labeling.store import Transaction
 from relearn_labeling.waiting import waiting
 from relearn_runtime import NewId, Now, Service, Store, database, every
 
+_MEASURE_EVERY_S = 60.0
+
 
 def build(config: Config, *, new_id: NewId, now: Now) -> Service:
     """Labeling, connected but not started."""
@@ -37,11 +39,12 @@ def build(config: Config, *, new_id: NewId, now: Now) -> Service:
             ),
             (
                 add_ManagementServiceServicer_to_server,
-                rpc.management(),
+                rpc.management(store=store, new_id=new_id, now=now),
                 management_service_pb2.DESCRIPTOR.services_by_name["ManagementService"],
             ),
         ],
         jobs=[
+            every("measure-pace", _MEASURE_EVERY_S, partial(jobs.measure_pace, store)),
             every("expire-leases", sweep_s, partial(jobs.expire_leases, store, now=now)),
             every(
                 "settle-abandoned-tasks", sweep_s, partial(jobs.settle_abandoned_tasks, store, new_id=new_id, now=now)

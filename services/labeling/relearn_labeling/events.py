@@ -21,7 +21,12 @@ async def on_prediction_flagged(event: Event[PredictionFlagged], tx: Transaction
     project = await tx.projects.get(flag.project_id)  # raises NotYetKnown: retried
     known = await tx.label_tasks.of(flag.sample_id, project.label_set.version)  # locked, or None
     task, facts = flag_task(
-        known, flag, label_set_version=project.label_set.version, policy=wire.policy(project), now=now()
+        known,
+        flag,
+        label_set_version=project.label_set.version,
+        policy=wire.policy(project),
+        answer_s=await tx.days.answer_s(flag.project_id),
+        now=now(),
     )
     if known is None:
         await tx.label_tasks.add(task)

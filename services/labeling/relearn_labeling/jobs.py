@@ -19,6 +19,13 @@ async def expire_leases(store: Store[Transaction], *, now: Now) -> None:
     metrics.LEASES_EXPIRED.inc(expired)
 
 
+async def measure_pace(store: Store[Transaction]) -> None:
+    """Finds what an answer takes in each project: the order of the queue is value for each second of labeling."""
+    async with store.transaction() as tx:
+        for project in await tx.projects.all():
+            await tx.days.measure(project.project_id)
+
+
 async def settle_abandoned_tasks(store: Store[Transaction], *, new_id: NewId, now: Now) -> None:
     """Decides tasks with the answers there are where, for the project's patience, nobody was left to ask.
 
@@ -44,7 +51,6 @@ async def settle_abandoned_tasks(store: Store[Transaction], *, new_id: NewId, no
 
 async def _settle(store: Store[Transaction], project: Project, label_task_id: str, *, new_id: NewId, now: Now) -> None:
     async with store.transaction() as tx:
-        await tx.queue.lock(project.project_id)
         at, patience = now(), wire.policy(project).patience
         seen = await tx.queue.seen_since(project.project_id, at - patience)
         task = await tx.label_tasks.get_for_update(label_task_id)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import singledispatch
+from itertools import groupby
 
 from google.protobuf.message import Message
 
 from relearn.labeling.v1 import events_pb2 as pb
 from relearn_labeling import wire
 from relearn_labeling.domain.facts import Accepted, Answered, Disputed, Fact, Opened, Superseded
-from relearn_labeling.domain.tasks import LabelTask
+from relearn_labeling.domain.tasks import Flag, LabelTask
 from relearn_labeling.store import Transaction
 from relearn_runtime import Event, NewId
 
@@ -21,9 +22,10 @@ async def tell(tx: Transaction, facts: Sequence[Fact], *, new_id: NewId, cause: 
     An answer's event has the annotation's id. Causes are the flags (the events that brought them), for an outcome also
     the answers it rests on, so that a trace needs no other source.
     """
-    for fact in facts:
-        id = fact.annotation.id if isinstance(fact, Answered) else new_id()
-        await tx.outbox.add(event(fact), cause=cause, causes=_causes(fact), ids=[id])
+    for causes, same in groupby(facts, key=_causes):
+        told = list(same)
+        ids = [fact.annotation.id if isinstance(fact, Answered) else new_id() for fact in told]
+        await tx.outbox.add(*map(event, told), cause=cause, causes=causes, ids=ids)
 
 
 @singledispatch
@@ -34,8 +36,13 @@ def event(fact: Fact) -> Message:
 
 @event.register
 def _opened(fact: Opened) -> Message:
+    flagged = isinstance(fact.reason, Flag)
     return pb.LabelTaskOpened(
-        label_task=wire.label_task(fact.task), label_task_id=fact.task.id, flag_id=fact.flag_id, created=fact.created
+        label_task=wire.label_task(fact.task),
+        label_task_id=fact.task.id,
+        flag_id=fact.reason.id if flagged else "",
+        label_request_id="" if flagged else fact.reason.id,
+        created=fact.created,
     )
 
 
@@ -74,10 +81,10 @@ def _accepted(fact: Accepted) -> Message:
 @event.register
 def _disputed(fact: Disputed) -> Message:
     return pb.LabelTaskClosed(
-        label_task=wire.blind_label_task(fact.task),  # its flags are told once: twice they might not fit
+        label_task=wire.unflagged_label_task(fact.task),
         label_task_id=fact.task.id,
         flags=wire.flags(fact.task),
-        reason="DISPUTED",
+        reason="UNANSWERABLE" if fact.unanswerable else "DISPUTED",
         revision=fact.task.revision,
         close_time=wire.timestamp(fact.at),
     )

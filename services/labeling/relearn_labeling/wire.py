@@ -11,18 +11,35 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from relearn.labeling.v1 import label_task_pb2 as pb
 from relearn.labeling.v1 import labeling_service_pb2 as service_pb
+from relearn.labeling.v1 import management_service_pb2 as management_pb
 from relearn.monitoring.v1 import flag_pb2
 from relearn.registry.v1 import project_pb2
 from relearn.registry.v1.project_pb2 import Project
 from relearn_labeling import region_messages
 from relearn_labeling.domain.answer_check import MOST_ANSWER_BYTES, MOST_REGIONS
 from relearn_labeling.domain.answers import Answer
-from relearn_labeling.domain.errors import InvalidFlag, InvalidRegion, TooManyRegions
+from relearn_labeling.domain.errors import InvalidFlag, InvalidRegion, InvalidRequest, TooManyRegions
 from relearn_labeling.domain.order import blind_why, why
-from relearn_labeling.domain.tasks import Annotation, Flag, Label, LabelTask, Policy, State, Stream, Truth
+from relearn_labeling.domain.tasks import (
+    Annotation,
+    Flag,
+    Label,
+    LabelRequest,
+    LabelTask,
+    Policy,
+    SkipReason,
+    Source,
+    State,
+    Stream,
+    Truth,
+)
 from relearn_runtime.errors import InvalidInput
 
 _MOST_SPENT_S = 3600
+_MOST_SAMPLES = 1000
+_MOST_OVERLAP = 15
+_MOST_REASON = 500
+_MOST_ID = 200
 _POLICY_FIELDS = {field.name for field in fields(Policy)} - {"truth"}
 
 STREAMS: Final = {
@@ -35,12 +52,26 @@ STATES: Final = {
     State.ACCEPTED: pb.LabelTask.STATE_ACCEPTED,
     State.DISPUTED: pb.LabelTask.STATE_DISPUTED,
 }
+SOURCES: Final = {
+    Source.UNKNOWN: pb.LabelRequest.SOURCE_UNSPECIFIED,
+    Source.HAND: pb.LabelRequest.SOURCE_HAND,
+    Source.IMPORT: pb.LabelRequest.SOURCE_IMPORT,
+    Source.DRAW: pb.LabelRequest.SOURCE_DRAW,
+    Source.AGAIN: pb.LabelRequest.SOURCE_AGAIN,
+}
+SKIP_REASONS: Final = {
+    service_pb.SKIP_REASON_UNUSABLE: SkipReason.UNUSABLE,
+    service_pb.SKIP_REASON_UNCLEAR: SkipReason.UNCLEAR,
+    service_pb.SKIP_REASON_NOT_MY_FIELD: SkipReason.NOT_MY_FIELD,
+    service_pb.SKIP_REASON_OTHER: SkipReason.OTHER,
+}
 TRUTHS: Final = {
     project_pb2.TRUTH_UNSPECIFIED: Truth.MAJORITY,
     project_pb2.TRUTH_MAJORITY: Truth.MAJORITY,
     project_pb2.TRUTH_WEIGHTED: Truth.WEIGHTED,
     project_pb2.TRUTH_DAWID_SKENE: Truth.DAWID_SKENE,
 }
+_SOURCES_BACK: Final = {number: source for source, number in SOURCES.items()}
 _STATES_BACK: Final = {number: state for state, number in STATES.items()}
 
 
@@ -63,6 +94,7 @@ def flag(message: flag_pb2.Flag, *, event_id: str) -> Flag:
         alert_id=message.alert_id,
         reason=message.reason,
         event_id=event_id,
+        confidence=message.confidence or None,
         content=message.SerializeToString(),
     )
 
@@ -99,25 +131,81 @@ def answer(request: service_pb.SubmitAnnotationRequest, *, annotator: str) -> An
 
 def label_task(task: LabelTask) -> pb.LabelTask:
     """The task with all that is known of it."""
-    message = blind_label_task(task)
+    message = unflagged_label_task(task)
     message.flags.extend(flags(task))
+    return message
+
+
+def unflagged_label_task(task: LabelTask) -> pb.LabelTask:
+    """The task with all but its flags, for messages that carry them elsewhere: twice they might not fit."""
+    message = blind_label_task(task)
+    message.requests.extend(label_request(request) for request in task.requests)
+    message.assigned_to.extend(task.assigned_to)
+    message.overlap, message.answers = task.overlap, len(task.annotations)
+    message.create_time.CopyFrom(timestamp(task.created_at))
+    message.update_time.CopyFrom(timestamp(task.updated_at))
     message.why = why(task)
     return message
 
 
 def blind_label_task(task: LabelTask) -> pb.LabelTask:
-    """The task as an annotator may see it: without flags, which tell what a model answered."""
+    """The task as an annotator may see it: nothing that tells what a model or another annotator answered, or that sets
+    a gold task apart.
+    """
     return pb.LabelTask(
         label_task_id=task.id,
         project_id=task.project_id,
         sample_id=task.sample_id,
         label_set_version=task.label_set_version,
         state=STATES[task.state],
-        overlap=task.overlap,
-        answers=len(task.annotations),
-        create_time=timestamp(task.created_at),
-        update_time=timestamp(task.updated_at),
         why=blind_why(task),
+    )
+
+
+def label_requests(request: management_pb.RequestLabelsRequest, *, person: str, now: datetime) -> list[LabelRequest]:
+    """A request for a label for each distinct sample; `label_request_id` is derived where the caller chose none.
+
+    Raises:
+        InvalidRequest: no or too many samples, one of another project, or an overlap, value or reason out of range.
+    """
+    samples, asked = list(dict.fromkeys(request.sample_ids)), request.label_request
+    checks = {
+        f"1 to {_MOST_SAMPLES} samples are asked for at once, got {len(samples)}": 1 <= len(samples) <= _MOST_SAMPLES,
+        f"overlap must be 1..{_MOST_OVERLAP} or 0, got {request.overlap}": 0 <= request.overlap <= _MOST_OVERLAP,
+        f"value must be within 0..1, got {asked.value}": 0 <= asked.value <= 1,
+        f"a reason has at most {_MOST_REASON} characters, got {len(asked.reason)}": len(asked.reason) <= _MOST_REASON,
+        f"label_request_id has at most {_MOST_ID} characters": len(asked.label_request_id) <= _MOST_ID,
+    }
+    if wrong := [message for message, holds in checks.items() if not holds]:
+        raise InvalidRequest("; ".join(wrong), project_id=request.project_id)
+    strangers = [sample for sample in samples if not sample.startswith(f"{request.project_id}/sample/")]
+    if strangers:
+        message = f"sample {strangers[0]!r} is none of project {request.project_id!r}"
+        raise InvalidRequest(message, sample_id=strangers[0])
+    return [
+        LabelRequest(
+            id=asked.label_request_id or f"{request.request_id}/{sample_id}",
+            project_id=request.project_id,
+            sample_id=sample_id,
+            source=_SOURCES_BACK.get(asked.source, Source.UNKNOWN),
+            reason=asked.reason,
+            value=asked.value if asked.HasField("value") else None,
+            person=person,
+            created_at=now,
+        )
+        for sample_id in samples
+    ]
+
+
+def label_request(request: LabelRequest) -> pb.LabelRequest:
+    """A request for a label, as it was asked."""
+    return pb.LabelRequest(
+        label_request_id=request.id,
+        source=SOURCES[request.source],
+        reason=request.reason,
+        value=request.value,
+        person=request.person,
+        create_time=timestamp(request.created_at),
     )
 
 

@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 
 from relearn_labeling.domain.answer_check import MOST_ANSWER_BYTES, check_regions
 from relearn_labeling.domain.consensus import Consensus, consensus
-from relearn_labeling.domain.errors import LabelSetChanged, LeaseExpired, TaskClosed, TaskNotAssigned
+from relearn_labeling.domain.errors import LabelSetChanged
 from relearn_labeling.domain.facts import Accepted, Answered, Disputed, Fact, Superseded
 from relearn_labeling.domain.regions import LabelSet, Region, size_bytes, statements
-from relearn_labeling.domain.tasks import Annotation, Label, LabelTask, Lease, LeaseEnd, Policy, State
+from relearn_labeling.domain.settling import settled
+from relearn_labeling.domain.slots import held_lease
+from relearn_labeling.domain.tasks import Annotation, Label, LabelTask, Policy, State
 from relearn_labeling.domain.truth.skills import Crowd
 
 
@@ -54,7 +56,7 @@ def submit(
         LabelSetChanged: the annotator saw another label set than the task's.
         NotInLabelSet, NoRegion, TooManyRegions, InvalidRegion: the label set doesn't allow what was found.
     """
-    lease = _held_lease(task, answer.annotator, now)
+    lease = held_lease(task, answer.annotator, now)
     if answer.label_set_version not in (None, task.label_set_version):
         message = (
             f"label task {task.id} is answered in label set {task.label_set_version}, not {answer.label_set_version}"
@@ -106,10 +108,10 @@ def _settle(
     task: LabelTask, found: Consensus | None, *, label_id: str, now: datetime
 ) -> tuple[LabelTask, tuple[Fact, ...]]:
     if found is None or size_bytes(found.regions) > MOST_ANSWER_BYTES:
-        disputed = _settled(task, state=State.DISPUTED, label=task.label, now=now)
+        disputed = settled(task, state=State.DISPUTED, label=task.label, now=now)
         return disputed, (Disputed(task=disputed, at=now),)
     label = _label(task, found, label_id=label_id, now=now)
-    accepted = _settled(task, state=State.ACCEPTED, label=label, now=now)
+    accepted = settled(task, state=State.ACCEPTED, label=label, now=now)
     repeated = task.label is not None and task.label.id == label.id
     told = Accepted(task=accepted, label=label, repeated=repeated)
     if task.label is None or repeated:
@@ -119,7 +121,7 @@ def _settle(
 
 def tell_again(task: LabelTask, *, now: datetime) -> tuple[LabelTask, Fact]:
     """A settled task whose outcome is told once more, for the flags that joined it since."""
-    told = _settled(task, state=task.state, label=task.label, now=now)
+    told = settled(task, state=task.state, label=task.label, now=now)
     if told.state is State.ACCEPTED and told.label is not None:
         return told, Accepted(task=told, label=told.label, repeated=True)
     return told, Disputed(task=told, at=now)
@@ -138,20 +140,8 @@ def is_abandoned(task: LabelTask, *, seen: Collection[str], patience: timedelta,
         and bool(task.annotations)
         and not task.live_leases(now)
         and now - task.updated_at >= patience
-        and all(task.was_put_to(annotator) for annotator in seen)
+        and all(task.was_put_to(annotator) for annotator in seen if task.is_for(annotator))
     )
-
-
-def _held_lease(task: LabelTask, annotator: str, now: datetime) -> Lease:
-    if task.state is not State.OPEN:
-        raise TaskClosed(f"label task {task.id} has all its answers", label_task_id=task.id)
-    lease = task.lease_of(annotator)
-    if lease is None or lease.ended is LeaseEnd.RETURNED:
-        raise TaskNotAssigned(f"{annotator!r} holds no lease of label task {task.id}", label_task_id=task.id)
-    if not lease.is_live(now):
-        message = f"the lease of label task {task.id} ran out at {lease.expires_at.isoformat()}"
-        raise LeaseExpired(message, label_task_id=task.id)
-    return lease
 
 
 def _label(task: LabelTask, found: Consensus, *, label_id: str, now: datetime) -> Label:
@@ -174,15 +164,3 @@ def _label(task: LabelTask, found: Consensus, *, label_id: str, now: datetime) -
 def _sum(times: Iterable[timedelta | None]) -> timedelta | None:
     told = [time for time in times if time is not None]
     return sum(told, timedelta()) if told else None
-
-
-def _settled(task: LabelTask, *, state: State, label: Label | None, now: datetime) -> LabelTask:
-    return replace(
-        task,
-        state=state,
-        label=label,
-        leases=(),
-        settled=len(task.flags),
-        revision=task.revision + 1,
-        updated_at=now,
-    )

@@ -71,7 +71,25 @@ class InvalidFlag(InvalidInput):
     reason = "INVALID_FLAG"
 
 
+class InvalidRequest(InvalidInput):
+    """A request for a label that can never become a task."""
+
+    reason = "INVALID_REQUEST"
+
+
 class AnswersPerDay(BudgetExhausted):
     """The project's answers of this UTC day are given, or promised by leases."""
 
     reason = "ANSWERS_PER_DAY"
+
+
+class AnswersPerAnnotator(BudgetExhausted):
+    """The annotator's own answers of this UTC day are given, or promised by leases."""
+
+    reason = "ANSWERS_PER_ANNOTATOR"
+
+
+class InvalidSkip(InvalidInput):
+    """A reason for giving a task back that can't be kept."""
+
+    reason = "INVALID_SKIP"

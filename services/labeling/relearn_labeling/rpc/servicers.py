@@ -8,7 +8,10 @@ from typing import TypeVar
 from relearn.labeling.v1.labeling_service_pb2_grpc import LabelingServiceServicer
 from relearn.labeling.v1.management_service_pb2_grpc import ManagementServiceServicer
 from relearn_labeling.rpc.answering import Answering
+from relearn_labeling.rpc.handing_out import HandingOut
 from relearn_labeling.rpc.reading import Reading
+from relearn_labeling.rpc.requests import Requesting
+from relearn_labeling.rpc.turns import Turns
 from relearn_labeling.store import Transaction
 from relearn_runtime import NewId, Now, Store
 
@@ -17,12 +20,18 @@ S = TypeVar("S")
 
 def labeling(*, store: Store[Transaction], new_id: NewId, now: Now) -> LabelingServiceServicer:
     """What annotators do, and what engineers and services look at."""
-    return _composed(LabelingServiceServicer, Answering(store=store, new_id=new_id, now=now), Reading(store=store))
+    turns = Turns(now=now)
+    return _composed(
+        LabelingServiceServicer,
+        HandingOut(store=store, turns=turns, new_id=new_id, now=now),
+        Answering(store=store, turns=turns, new_id=new_id),
+        Reading(store=store),
+    )
 
 
-def management() -> ManagementServiceServicer:
+def management(*, store: Store[Transaction], new_id: NewId, now: Now) -> ManagementServiceServicer:
     """What label managers do."""
-    return _composed(ManagementServiceServicer)
+    return _composed(ManagementServiceServicer, Requesting(store=store, new_id=new_id, now=now))
 
 
 def _composed(base: Callable[[], S], *concerns: object) -> S:

@@ -18,6 +18,9 @@ label_tasks = sa.Table(
     sa.Column("overlap", sa.Integer, nullable=False),
     sa.Column("answers", sa.Integer, nullable=False),
     sa.Column("rank", sa.SmallInteger, nullable=False),
+    sa.Column("due_at", _TIME, nullable=False),
+    sa.Column("assigned_to", sa.ARRAY(sa.Text), nullable=False),
+    sa.Column("answer_s", sa.Double, nullable=False),
     sa.Column("label_id", sa.Text),
     sa.Column("revision", sa.BigInteger, nullable=False),
     sa.Column("created_at", _TIME, nullable=False),
@@ -35,7 +38,32 @@ flags = sa.Table(
     sa.Column("alert_id", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("confidence", sa.Double),
     sa.Column("content", sa.LargeBinary, nullable=False),
+)
+
+label_requests = sa.Table(
+    "label_requests",
+    metadata,
+    sa.Column("label_task_id", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("label_request_id", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("value", sa.Double),
+    sa.Column("person", sa.Text, nullable=False),
+    sa.Column("created_at", _TIME, nullable=False),
+    sa.UniqueConstraint("label_task_id", "label_request_id"),
+)
+
+assignments = sa.Table(
+    "assignments",
+    metadata,
+    sa.Column("label_task_id", sa.Text, primary_key=True),
+    sa.Column("annotator", sa.Text, primary_key=True),
+    sa.Column("project_id", sa.Text, nullable=False),
+    sa.Column("rank", sa.SmallInteger, nullable=False),
+    sa.Column("due_at", _TIME, nullable=False),
 )
 
 leases = sa.Table(
@@ -45,8 +73,21 @@ leases = sa.Table(
     sa.Column("annotator", sa.Text, primary_key=True),
     sa.Column("project_id", sa.Text, nullable=False),
     sa.Column("slot", sa.SmallInteger, nullable=False),
+    sa.Column("leased_at", _TIME, nullable=False),
     sa.Column("expires_at", _TIME, nullable=False),
     sa.Column("ended", sa.Text),
+    sa.Column("skip_reason", sa.Text),
+)
+
+skips = sa.Table(
+    "skips",
+    metadata,
+    sa.Column("label_task_id", sa.Text, primary_key=True),
+    sa.Column("annotator", sa.Text, primary_key=True),
+    sa.Column("project_id", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("comment", sa.Text, nullable=False),
+    sa.Column("skipped_at", _TIME, primary_key=True),
 )
 
 annotations = sa.Table(
@@ -99,5 +140,6 @@ answer_days = sa.Table(
     metadata,
     sa.Column("project_id", sa.Text, primary_key=True),
     sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("annotator", sa.Text, primary_key=True),
     sa.Column("answers", sa.Integer, nullable=False),
 )

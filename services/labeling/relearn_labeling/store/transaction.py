@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import relearn_runtime
+from relearn_labeling.store.days import Days
 from relearn_labeling.store.label_sets import LabelSets
 from relearn_labeling.store.label_tasks import LabelTasks
 from relearn_labeling.store.queue import Queue
@@ -18,3 +19,4 @@ class Transaction(relearn_runtime.Transaction):
         self.label_sets = LabelSets(connection)
         self.label_tasks = LabelTasks(connection)
         self.queue = Queue(connection)
+        self.days = Days(connection)

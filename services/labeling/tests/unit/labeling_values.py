@@ -9,8 +9,9 @@ from relearn.monitoring.v1 import flag_pb2
 from relearn_labeling.domain.answers import Answer, submit
 from relearn_labeling.domain.flags import flag_task
 from relearn_labeling.domain.regions import LabelSet, Region, Whole
+from relearn_labeling.domain.requests import request_label
 from relearn_labeling.domain.slots import lease_task
-from relearn_labeling.domain.tasks import Flag, LabelTask, Policy, Stream
+from relearn_labeling.domain.tasks import Flag, LabelRequest, LabelTask, Policy, Reason, Source, Stream
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LEASE = timedelta(seconds=120)
@@ -36,10 +37,28 @@ def flag(number: int = 1, stream: Stream = Stream.SELECTED, *, sample: str = "a"
     )
 
 
-def task(*flags: Flag, policy: Policy = POLICY) -> LabelTask:
+def request(
+    number: int = 1, *, source: Source = Source.HAND, value: float | None = None, sample: str = "a"
+) -> LabelRequest:
+    return LabelRequest(
+        id=f"request-{number}",
+        project_id="clothes",
+        sample_id=f"clothes/sample/{sample}",
+        source=source,
+        reason="for the report",
+        value=value,
+        person="eve",
+        created_at=NOW,
+    )
+
+
+def task(*reasons: Reason, policy: Policy = POLICY) -> LabelTask:
     made: LabelTask | None = None
-    for one in flags or (flag(),):
-        made, _ = flag_task(made, one, label_set_version=1, policy=policy, now=NOW)
+    for one in reasons or (flag(),):
+        if isinstance(one, Flag):
+            made, _ = flag_task(made, one, label_set_version=1, policy=policy, now=NOW)
+        else:
+            made, _ = request_label(made, one, label_set_version=1, overlap=policy.overlap_other, now=NOW)
     assert made is not None
     return made
 

@@ -96,7 +96,7 @@ def test_an_answer_without_a_lease_is_refused():
 
 def test_an_answer_after_giving_the_lease_back_is_refused():
     with pytest.raises(TaskNotAssigned):
-        give(return_task(leased(task(), "ann"), "ann", now=NOW), "ann", "boot")
+        give(return_task(leased(task(), "ann"), "ann", now=NOW)[0], "ann", "boot")
 
 
 def test_an_answer_after_the_lease_ran_out_is_refused_even_while_its_slot_is_free():
@@ -152,7 +152,7 @@ def test_a_task_without_any_answer_waits_for_ever():
 
 
 def test_who_gave_a_task_back_is_not_left_to_ask():
-    returned = return_task(leased(answered(task(flag(1, Stream.AUDIT)), ann="boot"), "ben"), "ben", now=NOW)
+    returned, _ = return_task(leased(answered(task(flag(1, Stream.AUDIT)), ann="boot"), "ben"), "ben", now=NOW)
 
     assert is_abandoned(returned, seen={"ann", "ben"}, patience=HOUR, now=at(3600))
     assert not is_abandoned(returned, seen={"ann", "ben", "cat"}, patience=HOUR, now=at(3600))
@@ -214,3 +214,9 @@ def test_a_posterior_below_the_project_s_asks_for_one_more_answer():
     assert (one.state, one.overlap) == (State.OPEN, 2)
     assert said(answered(one, policy=policy, ben="boot")) == ["boot"]
     assert answered(one, policy=policy, ben="bag").overlap == 3
+
+
+def test_a_task_assigned_to_some_waits_for_nobody_else():
+    assigned = replace(answered(task(flag(1, Stream.AUDIT)), ann="boot"), assigned_to=("ann",))
+
+    assert is_abandoned(assigned, seen={"ann", "ben"}, patience=HOUR, now=at(3600))

@@ -76,7 +76,7 @@ class Labeling(RuleBasedStateMachine):
     def gave_back(self, sample: str, annotator: str) -> None:
         task = self.of(sample)
         if task is not None and any(lease.annotator == annotator for lease in task.live_leases(self.now)):
-            self.keep(return_task(task, annotator, now=self.now), ())
+            self.keep(*return_task(task, annotator, now=self.now))
 
     @rule(seconds=st.integers(1, 300))
     def time_passed(self, seconds: int) -> None:
@@ -115,10 +115,10 @@ class Labeling(RuleBasedStateMachine):
     def a_settled_task_has_told_every_flag_and_an_open_one_waits_for_an_answer(self) -> None:
         for task in self.tasks.values():
             if task.state is State.OPEN:
-                assert task.waiting_flags
+                assert task.waiting
                 assert len(task.annotations) < task.overlap
             else:
-                assert not task.waiting_flags
+                assert not task.waiting
                 assert not task.leases
 
     @invariant()

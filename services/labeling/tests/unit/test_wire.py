@@ -15,7 +15,7 @@ from relearn.monitoring.v1 import flag_pb2
 from relearn.registry.v1.project_pb2 import LabelingPolicy, Project
 from relearn_labeling import wire
 from relearn_labeling.domain.errors import InvalidFlag
-from relearn_labeling.domain.tasks import Policy, State, Stream
+from relearn_labeling.domain.tasks import Policy, SkipReason, Source, State, Stream
 from relearn_runtime.errors import InvalidInput
 
 
@@ -33,6 +33,15 @@ def test_every_state_of_the_contract_is_known_in_both_directions():
     assert set(wire.STATES) == set(State)
     assert {wire.state(number) for number in numbers} == set(State)
     assert wire.state(label_task_pb2.LabelTask.STATE_UNSPECIFIED) is None
+
+
+def test_every_source_and_skip_reason_of_the_contract_is_known_in_both_directions():
+    skips = set(service_pb.SkipReason.values()) - {service_pb.SKIP_REASON_UNSPECIFIED}
+
+    assert set(wire.SOURCES.values()) == set(label_task_pb2.LabelRequest.Source.values())
+    assert set(wire.SOURCES) == set(Source)
+    assert set(wire.SKIP_REASONS) == skips
+    assert set(wire.SKIP_REASONS.values()) == set(SkipReason)
 
 
 def test_a_flag_keeps_everything_it_came_with():
@@ -77,7 +86,8 @@ def test_a_policy_keeps_what_was_chosen_zero_like_values_too():
 def test_an_annotator_is_shown_a_task_without_flags():
     blind, whole = wire.blind_label_task(task()), wire.label_task(answered(task(), ann="boot"))
 
-    assert (len(blind.flags), blind.answers, blind.state) == (0, 0, label_task_pb2.LabelTask.STATE_OPEN)
+    told = {field.name for field, _ in blind.ListFields()}
+    assert told == {"label_task_id", "project_id", "sample_id", "label_set_version", "state", "why"}
     assert whole.answers == 1
     assert whole.why != blind.why
 
