@@ -45,11 +45,11 @@ _ORIGINS_BACK: Final = {number: origin for origin, number in ORIGINS.items()}
 
 def label_set(message: project_pb2.LabelSet) -> LabelSet:
     """What an answer may say. A project applied before there were kinds asks for the whole sample."""
-    kinds = frozenset(KINDS[number] for number in message.region_kinds if number in KINDS)
+    kinds = [KINDS[number] for number in message.region_kinds if number in KINDS]
     return LabelSet(
         version=message.version,
         classes=tuple(message.classes),
-        kinds=kinds or frozenset({RegionKind.WHOLE}),
+        kinds=frozenset(kinds if message.region_kinds else [RegionKind.WHOLE]),
         multi_label=message.multi_label,
         transcripts=message.transcripts,
         attributes=tuple(

@@ -49,10 +49,11 @@ class Clock:
 def project(name: str = "clothes", *, revision: int = 1, paused: bool = False, **policy: Any) -> project_pb2.Project:
     state = project_pb2.Project.STATE_PAUSED if paused else project_pb2.Project.STATE_ACTIVE
     lease, patience = policy.pop("lease_s", 120), policy.pop("patience_s", 3600)
+    label_set = policy.pop("label_set", None) or project_pb2.LabelSet(version=1, classes=CLASSES)
     made = project_pb2.Project(
         project_id=name,
-        input_kind=project_pb2.INPUT_KIND_IMAGE,
-        label_set=project_pb2.LabelSet(version=1, classes=CLASSES),
+        input_kind=policy.pop("input_kind", project_pb2.INPUT_KIND_IMAGE),
+        label_set=label_set,
         revision=revision,
         state=state,
         labeling=project_pb2.LabelingPolicy(**policy),
