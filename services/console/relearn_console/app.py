@@ -79,7 +79,7 @@ def _preparing(config: Config, blobs: Blobs) -> Preparing:
         blobs,
         Renditions(limits=limits, at_once=config.renders_at_once),
         folder=config.work_dir,
-        max_bytes=config.shown_max_bytes,
+        max_bytes=config.renditions_max_bytes,
         limits=limits,
         at_once=config.renders_at_once,
     )

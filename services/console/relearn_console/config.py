@@ -40,7 +40,7 @@ class Config(ProcessConfig):
         description="Where samples' bytes are read: file:///folder or s3://bucket/prefix",
     )
     work_dir: Path = Field(description="Own folder for what browsers are shown of samples; may be deleted at any stop")
-    shown_max_bytes: int = Field(default=10 << 30, ge=1 << 20, description="How much of that is kept")
+    renditions_max_bytes: int = Field(default=10 << 30, ge=1 << 20, description="How much of that is kept")
     renders_at_once: int = Field(default=1, ge=1, le=32, description="Child processes that make it, at a time")
     link_valid_s: int = Field(default=600, ge=10, le=86400, description="The least time a link to media is good for")
     public_origin: Origin = Field(
