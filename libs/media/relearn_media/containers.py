@@ -19,6 +19,7 @@ from av.container import InputContainer
 from av.frame import Frame
 from av.packet import Packet
 from av.stream import Disposition
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from relearn_media.errors import MediaRefused
@@ -35,6 +36,8 @@ _DEMUXERS = {
     Container.EBML: "matroska",
     Container.AVI: "avi",
 }
+UNSAID = frozenset({0, 2})  # RGB and unknown, as matrices of ITU-T H.273
+_BT709, _BT601, _BT601S = 1, 5, (5, 6)
 WITH_PICTURES = frozenset({Container.OGG, Container.MP4, Container.EBML, Container.AVI})
 _SOUND_DECODERS = (
     *("pcm_u8", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le", "pcm_f32le", "pcm_f64le"),
@@ -74,6 +77,7 @@ class Pictures:
         turns: quarter turns, counter-clockwise, from the stored to the upright picture; 0..3.
         start_s: when the first is shown, on the clock of the file.
         length_s: from there to the end of the last one.
+        colours: which matrix of ITU-T H.273 they are in: 1 (BT.709), 5 or 6 (BT.601); others are told apart no further.
         times_s: when they are shown, in order, where the pictures themselves don't tell: containers such as AVI know
             only when to decode. None where they do.
     """
@@ -85,6 +89,7 @@ class Pictures:
     start_s: float
     length_s: float
     grid: FrameGrid
+    colours: int
     times_s: Times | None
 
 
@@ -186,7 +191,13 @@ def _first_shown(file: BinaryIO, format: Container, pictures: Pictures) -> Pictu
         turns, told_s = round(first.rotation / 90) % 4, at_s(first)
         width, height = (first.width, first.height) if turns % 2 == 0 else (first.height, first.width)
         start_s = pictures.start_s if told_s is None else told_s
-        return replace(pictures, width=width, height=height, turns=turns, start_s=start_s)
+        colours = first.colorspace if first.colorspace in (_BT709, *_BT601S) else _guessed(first)
+        return replace(pictures, width=width, height=height, turns=turns, start_s=start_s, colours=colours)
+
+
+def _guessed(first: VideoFrame) -> int:
+    """The matrix that players take for a video which doesn't say."""
+    return _BT601 if first.colorspace in UNSAID and first.height < 720 else _BT709
 
 
 def decoded_frames(container: InputContainer, stream: int) -> Iterator[Any]:
@@ -315,6 +326,7 @@ class _Shown:
             start_s=float(times[0]),
             length_s=grid.frames / float(grid.rate),
             grid=grid,
+            colours=_BT709,
             times_s=None if self._told else times,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 import av
@@ -68,8 +68,9 @@ def video(
     times: Sequence[float] | None = None,
     turn: int = 0,
     sound: np.ndarray | None = None,
+    picture: Callable[[int], np.ndarray] = striped,
 ) -> bytes:
-    """Striped pictures 0, 1, 2, ..., at these times or evenly; turned by metadata; with a sound of 8 kHz."""
+    """Striped pictures 0, 1, 2, ..., at these times or evenly; turned by metadata; with a sound of 8 kHz; or others."""
     buffer = io.BytesIO()
     rate = Fraction(rate)
     with av.open(buffer, "w", format=format) as output:
@@ -83,7 +84,9 @@ def video(
             stream.set_display_rotation(turn)
         heard = None if sound is None else output.add_stream("libopus" if format == "webm" else "aac", rate=48_000)
         for number in range(frames):
-            frame = av.VideoFrame.from_ndarray(striped(number), format="gray").reformat(format="yuv420p")
+            drawn = picture(number)
+            kind = "gray" if drawn.ndim == 2 else "rgb24"
+            frame = av.VideoFrame.from_ndarray(drawn, format=kind).reformat(format="yuv420p")
             frame.pts = number if times is None else round(times[number] * 1000)
             frame.time_base = base
             output.mux(stream.encode(frame))

@@ -17,15 +17,15 @@ from av.container import OutputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from relearn_media.containers import Measured, Pictures, Sound, at_s, decoded_frames, opened
-from relearn_media.errors import MediaRefused
+from relearn_media.containers import Measured, Pictures, Sound
+from relearn_media.frames import colours_of, numbered, upright
 from relearn_media.renditions.sound import Samples, sound_blocks
 
 _OPUS_RATE = 48_000
 _OPUS_BITS_PER_CHANNEL = 64_000
 _KEYFRAME_EVERY = 10  # frames that are decoded, at most, to show the one that is jumped to
 _VP9 = {"deadline": "realtime", "cpu-used": "8", "crf": "32", "lag-in-frames": "0", "auto-alt-ref": "0"}
-_BT709, _LIMITED = 1, 1  # numbers of ITU-T H.273 and FFmpeg
+_LIMITED = 1  # FFmpeg's number for black at 16 and white at 235
 _PLAYED = {
     *(("wav", codec) for codec in ("pcm_u8", "pcm_s16le", "pcm_s24le")),
     ("flac", "flac"),
@@ -71,46 +71,6 @@ def write_video(source: Path, measured: Measured, pictures: Pictures, target: Pa
             output.mux(opus.encode(None))
 
 
-def numbered(source: Path, measured: Measured, pictures: Pictures) -> Iterator[VideoFrame]:
-    """The picture of every frame number, as stored (not turned): where none falls on a number, the one before again.
-
-    Raises:
-        MediaRefused: VIDEO_WITHOUT_FRAMES.
-    """
-    grid = pictures.grid
-    shown: VideoFrame | None = None
-    done = 0
-    with source.open("rb") as file, opened(file, measured.format) as container:
-        for count, picture in enumerate(decoded_frames(container, pictures.stream)):
-            number = grid.number(_since_first_s(picture, count, pictures))
-            for _ in range(done, min(number, grid.frames)):
-                yield shown or picture
-                done += 1
-            shown = picture
-            if done >= grid.frames:
-                return
-    if shown is None:
-        raise MediaRefused("VIDEO_WITHOUT_FRAMES", "no frame of the video can be decoded")
-    for _ in range(done, grid.frames):
-        yield shown
-
-
-def _since_first_s(picture: VideoFrame, count: int, pictures: Pictures) -> float:
-    times = pictures.times_s
-    if times is not None:
-        return float(times[min(count, len(times) - 1)] - times[0])
-    told_s = at_s(picture)
-    return count / float(pictures.grid.rate) if told_s is None else told_s - pictures.start_s
-
-
-def upright(picture: VideoFrame, turns: int) -> VideoFrame:
-    """The picture after so many quarter turns, counter-clockwise."""
-    if turns == 0:
-        return picture
-    turned = np.ascontiguousarray(np.rot90(picture.to_ndarray(format="rgb24"), turns), dtype=np.uint8)
-    return VideoFrame.from_ndarray(turned, format="rgb24")
-
-
 def _vp9(output: OutputContainer, pictures: Pictures, max_side: int) -> VideoStream:
     stream = output.add_stream("libvpx-vp9", rate=pictures.grid.rate, options=_VP9)
     scale = min(1.0, max_side / max(pictures.width, pictures.height))
@@ -120,16 +80,17 @@ def _vp9(output: OutputContainer, pictures: Pictures, max_side: int) -> VideoStr
     context.time_base = 1 / pictures.grid.rate
     context.gop_size = _KEYFRAME_EVERY
     context.bit_rate = 0  # the quality is set instead
-    context.colorspace, context.color_range = _BT709, _LIMITED
+    context.colorspace, context.color_range = pictures.colours, _LIMITED
     return stream
 
 
 def _encodable(picture: VideoFrame, pictures: Pictures, stream: VideoStream, number: int) -> VideoFrame:
-    plain = upright(picture, pictures.turns).reformat(
+    plain = upright(picture, pictures).reformat(
         width=stream.width,
         height=stream.height,
         format="yuv420p",
-        dst_colorspace=_BT709,
+        src_colorspace=colours_of(picture, pictures),
+        dst_colorspace=pictures.colours,
         dst_color_range=_LIMITED,
     )
     plain.pts, plain.time_base, plain.pict_type = number, 1 / pictures.grid.rate, 0

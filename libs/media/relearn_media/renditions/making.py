@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,11 @@ import av.logging
 from PIL import Image
 
 from relearn_media.containers import Measured, Pictures, Sound
+from relearn_media.frames import near, rgb
 from relearn_media.images import ImageLimits, shrunk
 from relearn_media.limits import AudioLimits, MediaLimits, TextLimits, VideoLimits
 from relearn_media.probing import MediaInfo, measure_within, probe
-from relearn_media.renditions.browser import numbered, plays_as_it_is, upright, write_sound, write_video
+from relearn_media.renditions.browser import plays_as_it_is, write_sound, write_video
 from relearn_media.renditions.rendered import Rendition
 from relearn_media.renditions.sound import Peaks, Spectrogram, sound_blocks
 from relearn_media.signatures import HEAD_BYTES, Container, container_of
@@ -77,25 +77,17 @@ def _of_image(source: Path, folder: Path, wanted: frozenset[Rendition], limits: 
 def _of_sound(source: Path, folder: Path, wanted: frozenset[Rendition], measured: Measured, sound: Sound) -> Made:
     made: Made = {}
     heard_only = measured.pictures is None
-    length = max(1, round(measured.length_s * sound.sample_rate))
-    peaks = Peaks(length=length, stretches=_PEAKS)
-    spectrogram = Spectrogram(
-        length=length, sample_rate=sound.sample_rate, columns=_SPECTROGRAM_COLUMNS, rows=_SPECTROGRAM_ROWS
-    )
-    drawn = heard_only and not wanted.isdisjoint({Rendition.SPECTROGRAM, Rendition.THUMBNAIL})
-    for samples in sound_blocks(source, measured, sound):
-        peaks.add(samples)
-        if drawn:
-            spectrogram.add(samples)
-    if Rendition.PEAKS in wanted:
-        (folder / "peaks.json").write_text(json.dumps(peaks.pairs(), separators=(",", ":")))
-        made[Rendition.PEAKS] = ("peaks.json", "application/json")
-    if drawn:
+    seen = wanted & ({Rendition.PEAKS, Rendition.SPECTROGRAM, Rendition.THUMBNAIL} if heard_only else {Rendition.PEAKS})
+    if seen:
+        peaks, spectrogram = _looked_at(source, measured, sound)
+        if Rendition.PEAKS in seen:
+            (folder / "peaks.json").write_text(json.dumps(peaks.pairs(), separators=(",", ":")))
+            made[Rendition.PEAKS] = ("peaks.json", "application/json")
         picture = Image.fromarray(spectrogram.picture())
-        if Rendition.SPECTROGRAM in wanted:
+        if Rendition.SPECTROGRAM in seen:
             picture.save(folder / "spectrogram.png")
             made[Rendition.SPECTROGRAM] = ("spectrogram.png", "image/png")
-        if Rendition.THUMBNAIL in wanted:
+        if Rendition.THUMBNAIL in seen:
             made |= _thumbnail(picture.resize((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE // 3)), folder)
     if heard_only and Rendition.VIEW in wanted and not plays_as_it_is(measured, sound):
         write_sound(source, measured, sound, folder / "view.ogg")
@@ -103,11 +95,24 @@ def _of_sound(source: Path, folder: Path, wanted: frozenset[Rendition], measured
     return made
 
 
+def _looked_at(source: Path, measured: Measured, sound: Sound) -> tuple[Peaks, Spectrogram]:
+    """Both from one decoding; the peaks of a video reach over all its length, also where it is silent."""
+    length = max(1, round(measured.length_s * sound.sample_rate))
+    peaks = Peaks(length=length, stretches=_PEAKS)
+    spectrogram = Spectrogram(
+        length=length, sample_rate=sound.sample_rate, columns=_SPECTROGRAM_COLUMNS, rows=_SPECTROGRAM_ROWS
+    )
+    for samples in sound_blocks(source, measured, sound):
+        peaks.add(samples)
+        spectrogram.add(samples)
+    return peaks, spectrogram
+
+
 def _of_video(source: Path, folder: Path, wanted: frozenset[Rendition], measured: Measured, pictures: Pictures) -> Made:
     made: Made = {}
     if Rendition.THUMBNAIL in wanted:
-        middle = next(islice(numbered(source, measured, pictures), pictures.grid.frames // 2, None))
-        image = Image.fromarray(upright(middle, pictures.turns).to_ndarray(format="rgb24"))
+        middle = near(source, measured, pictures, pictures.length_s / 2)
+        image = Image.fromarray(rgb(middle, pictures))
         image.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE))
         made |= _thumbnail(image, folder)
     if Rendition.VIEW in wanted:

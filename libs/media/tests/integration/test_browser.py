@@ -32,7 +32,7 @@ SHOWN = """async seconds => {
     const canvas = new OffscreenCanvas(media.videoWidth, media.videoHeight), drawn = canvas.getContext("2d");
     drawn.drawImage(media, 0, 0);
     const pixels = drawn.getImageData(0, 0, canvas.width, canvas.height).data;
-    return Array.from({length: canvas.width * canvas.height}, (_, i) => pixels[4 * i]);
+    return Array.from(pixels);
 }"""
 
 
@@ -54,6 +54,13 @@ async def opened(page, tag, media_type, data):
     return await page.evaluate(OPENED, [tag, media_type, base64.b64encode(data).decode()])
 
 
+async def shown(page, seconds):
+    """[h, w, 3] of the picture at an instant."""
+    pixels = np.array(await page.evaluate(SHOWN, seconds), np.uint8)
+    height = await page.evaluate("media.videoHeight")
+    return pixels.reshape(height, -1, 4)[:, :, :3]
+
+
 @pytest.mark.parametrize("rate", [10, 30])
 async def test_a_jump_to_the_middle_of_frame_i_shows_picture_i(rate, page, tmp_path):
     source = tmp_path / "source"
@@ -65,8 +72,19 @@ async def test_a_jump_to_the_middle_of_frame_i_shows_picture_i(rate, page, tmp_p
     assert duration == pytest.approx(100 / rate, abs=0.002)
     assert (width, height) == (made.WIDTH, made.HEIGHT)
     for frame in (0, 1, 57, 58, 99, 20, 9, 10, 11):
-        pixels = await page.evaluate(SHOWN, (frame + 0.5) / rate)
-        assert made.number_of(np.array(pixels).reshape(made.HEIGHT, made.WIDTH)) == frame
+        assert made.number_of((await shown(page, (frame + 0.5) / rate))[:, :, 0]) == frame
+
+
+@pytest.mark.parametrize("turn", [0, 90])
+async def test_colours_are_shown_as_they_were(turn, page, tmp_path):
+    orange = np.full((made.HEIGHT, made.WIDTH, 3), (210, 120, 40), np.uint8)
+    (tmp_path / "source").write_bytes(made.video(3, picture=lambda _: orange, turn=turn))
+    rendered = await Renditions().render(tmp_path / "source", tmp_path / "made", {Rendition.VIEW})
+
+    await opened(page, "video", rendered.view.media_type, rendered.view.path.read_bytes())
+
+    colour = (await shown(page, 0.15)).mean(axis=(0, 1))
+    np.testing.assert_allclose(colour, (210, 120, 40), atol=4)
 
 
 async def test_every_sound_is_played_as_it_is_or_as_it_was_made_and_lasts_as_long_as_it_says(page, tmp_path):

@@ -133,6 +133,16 @@ async def test_a_turned_video_is_shown_upright(turn, put, tmp_path):
         assert thumbnail.size == (rendered.info.width, rendered.info.height)
 
 
+@pytest.mark.parametrize(
+    "how", [{}, {"format": "avi", "codec": "mpeg4"}, {"format": "webm", "codec": "libvpx"}], ids=str
+)
+async def test_a_video_is_remembered_by_its_middle(how, put, tmp_path):
+    rendered = await Renditions().render(put(made.video(100, **how)), tmp_path / "made", {Rendition.THUMBNAIL})
+
+    with Image.open(rendered.thumbnail.path) as thumbnail:
+        assert made.number_of(np.asarray(thumbnail.convert("L"))) == pytest.approx(50, abs=2)
+
+
 async def test_the_sound_of_a_view_is_that_of_the_video_at_its_time(put, tmp_path):
     beep = made.tone(seconds=3)
     beep[:8000], beep[16_000:] = 0, 0  # from second 1 to second 2
@@ -149,7 +159,7 @@ async def test_the_sound_of_a_view_is_that_of_the_video_at_its_time(put, tmp_pat
     assert (peaks[0], peaks[-1]) == (pytest.approx(1, abs=0.05), pytest.approx(2, abs=0.05))
 
 
-async def test_real_pedestrians_walk_in_the_view_as_in_the_file(pedestrians, tmp_path):
+async def test_a_real_video_is_as_long_as_it_is_and_no_longer_than_is_allowed(pedestrians):
     limits = MediaLimits(video=VideoLimits(max_frames=795))
 
     info = await Renditions(limits=limits).probe(pedestrians)
