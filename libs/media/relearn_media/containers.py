@@ -27,6 +27,9 @@ from relearn_media.frame_grid import FrameGrid, Times, frame_grid
 from relearn_media.limits import AudioLimits, MediaLimits, VideoLimits
 from relearn_media.signatures import Container
 
+UNSAID = frozenset({0, 2})  # RGB and unknown, as matrices of ITU-T H.273
+_BT709, _BT601, _BT601S = 1, 5, (5, 6)
+
 _DEMUXERS = {
     Container.WAV: "wav",
     Container.FLAC: "flac",
@@ -36,9 +39,7 @@ _DEMUXERS = {
     Container.EBML: "matroska",
     Container.AVI: "avi",
 }
-UNSAID = frozenset({0, 2})  # RGB and unknown, as matrices of ITU-T H.273
-_BT709, _BT601, _BT601S = 1, 5, (5, 6)
-WITH_PICTURES = frozenset({Container.OGG, Container.MP4, Container.EBML, Container.AVI})
+_WITH_PICTURES = frozenset({Container.OGG, Container.MP4, Container.EBML, Container.AVI})
 _SOUND_DECODERS = (
     *("pcm_u8", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le", "pcm_f32le", "pcm_f64le"),
     *("pcm_alaw", "pcm_mulaw", "adpcm_ms", "adpcm_ima_wav", "flac", "mp3", "mp3float", "vorbis", "opus", "aac", "alac"),
@@ -176,10 +177,9 @@ def _first_heard(file: BinaryIO, format: Container, sound: Sound) -> Sound | Non
     """The sound from its first audible sample: what codecs put before it is not heard. None when nothing is."""
     with opened(file, format) as container:
         first = next(decoded_frames(container, sound.stream), None)
-        if first is None:
-            return None
-        told_s = at_s(first)
-        return sound if told_s is None else replace(sound, start_s=min(told_s, sound.end_s))
+        told_s = sound.end_s if first is None else at_s(first)
+        start_s = sound.start_s if told_s is None else told_s
+        return replace(sound, start_s=start_s) if start_s < sound.end_s else None
 
 
 def _first_shown(file: BinaryIO, format: Container, pictures: Pictures) -> Pictures:
@@ -227,7 +227,7 @@ def _streams(container: InputContainer, format: Container) -> tuple[VideoStream 
     Raises:
         MediaRefused: there is neither, or a decoder is wanted that is not on the list.
     """
-    shown = container.streams.video if format in WITH_PICTURES else ()
+    shown = container.streams.video if format in _WITH_PICTURES else ()
     videos = [stream for stream in shown if not stream.disposition & Disposition.attached_pic]
     video, sound = next(iter(videos), None), next(iter(container.streams.audio), None)
     if video is not None and video.codec_context.name not in _VIDEO_DECODERS:

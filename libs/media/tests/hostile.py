@@ -39,11 +39,11 @@ def meant(group: str) -> Iterator[Case]:
 
 
 def damaged(kind: str) -> Iterator[Case]:
-    """A good file of one of `KINDS`, cut off at every tenth, and with one byte in fifty changed, three times."""
+    """A good file of one of `KINDS`, cut off at every tenth, and with one byte in fifty changed, twice."""
     whole = KINDS[kind]()
     for tenth in range(10):
         yield Case(name=f"cut-{tenth}.{kind}", data=whole[: len(whole) * tenth // 10], expected=None)
-    for seed in range(3):
+    for seed in range(2):
         random = np.random.default_rng(seed)
         flipped = np.frombuffer(whole, np.uint8).copy()
         where = random.integers(16, len(flipped), size=max(1, len(flipped) // 50))
@@ -157,6 +157,7 @@ def _videos() -> Iterator[tuple[str, bytes, str | Modality]]:
     yield "frames-last-for-years.mp4", _patched(mp4, b"stts", 8, 2**31 - 1), "VIDEO_TOO_LONG"
     yield "sample-table-of-2e9.mp4", _patched(mp4, b"stsz", 8, 2**31 - 1), "MEDIA_UNDECODABLE"
     yield "refers-to-another-file.mov", _reference_movie(b"file:///etc/passwd"), "MEDIA_WITHOUT_STREAMS"
+    yield "data-in-another-file.mov", _elsewhere(mp4, b"/etc/passwd"), "VIDEO_WITHOUT_FRAMES"
     raw = bytearray(made.video(3, format="avi", codec="rawvideo"))
     header = raw.index(b"strf") + 8
     raw[header + 4 : header + 12] = struct.pack("<ii", 6000, 6000)
@@ -215,6 +216,21 @@ def _box(name: bytes, content: bytes) -> bytes:
 def _reference_movie(url: bytes) -> bytes:
     reference = _box(b"rdrf", bytes(4) + b"url " + struct.pack(">I", len(url) + 1) + url + b"\0")
     return _box(b"ftyp", b"qt  " + bytes(4)) + _box(b"moov", _box(b"rmra", _box(b"rmda", reference)))
+
+
+def _elsewhere(mp4: bytes, path: bytes) -> bytes:
+    """The same video, saying that its pictures are in another file. Source: QuickTime File Format, alias records."""
+    names = bytes(10) + bytes(28) + bytes(12) + bytes(64) + bytes(16) + struct.pack(">HH", 1, 1) + bytes(16)
+    record = bytes(4) + names + struct.pack(">HH", 2, len(path)) + path + b"\0" * (len(path) % 2) + b"\xff\xff\0\0"
+    reference = _box(b"dref", bytes(4) + struct.pack(">I", 1) + _box(b"alis", record))
+    at = mp4.index(b"dref") - 4
+    old = struct.unpack_from(">I", mp4, at)[0]
+    changed = bytearray(mp4[:at] + reference + mp4[at + old :])
+    for parent in (b"moov", b"trak", b"mdia", b"minf", b"dinf"):
+        size_at = mp4.rindex(parent, 0, at) - 4
+        size = struct.unpack_from(">I", changed, size_at)[0]
+        struct.pack_into(">I", changed, size_at, size + len(reference) - old)
+    return bytes(changed)
 
 
 if __name__ == "__main__":
