@@ -47,10 +47,11 @@ def up(
 @app.command()
 def status() -> None:
     """Show every process of the stack; exit code 1 when one is not ready, with the reason and where its log is."""
-    running = _stack()
-    shown = view.status(running, supervised=Home.here().is_supervised())
+    running, supervised = _stack(), Home.here().is_supervised()
+    shown = view.status(running, supervised=supervised)
     console.print(shown.table)
-    _show_pages(running)
+    if supervised:
+        _show_pages(running)
     for problem in shown.problems:
         errors.print(problem, markup=False, highlight=False)
     if shown.problems:

@@ -172,6 +172,13 @@ def test_a_port_that_is_not_the_default_one_is_told():
     assert view.moved(running) == ["gateway listens on port 8002: 8001 was busy, or another one was set"]
 
 
+def test_a_page_is_told_with_its_address():
+    endpoints = {"console": "127.0.0.1:7017", "console-web": "127.0.0.1:8080"}
+    running = Stack(home="", supervisor=children.identity(os.getpid()), endpoints=endpoints, processes=())
+
+    assert view.pages(running) == ["console: http://127.0.0.1:8080"]
+
+
 def test_a_small_disk_for_what_is_downloaded_is_named_with_the_variable_that_moves_it(home, tmp_path, monkeypatch):
     monkeypatch.setattr(launch, "NEEDED_BYTES", 0)
     monkeypatch.setattr(kafka, "DOWNLOAD_BYTES", 2**20 * disk.GIB)
@@ -215,7 +222,8 @@ def test_what_belongs_to_another_user_is_said_in_a_line(home, monkeypatch):
 def test_the_use_of_the_compose_stack_is_told_with_its_token(home):
     result = run("compose-secrets")
 
-    start, variables = result.output.splitlines()
+    page, start, variables = result.output.splitlines()
+    assert page == "make page"
     assert start.startswith("docker compose --env-file ")
     assert f"RELEARN_TOKEN=$(cat {home / 'compose' / 'token'})" in variables
     assert "RELEARN_REGISTRY=127.0.0.1:7010" in variables
