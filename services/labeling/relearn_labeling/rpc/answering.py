@@ -26,20 +26,18 @@ class Answering:
         context: grpc.aio.ServicerContext[pb.SubmitAnnotationRequest, pb.SubmitAnnotationResponse],
     ) -> pb.SubmitAnnotationResponse:
         answer = wire.answer(request, annotator=caller(context).subject)
-        async with self._store.transaction() as tx:
-            project_id = await tx.label_tasks.project_of(request.label_task_id)
 
-        async def attempt(alone: bool) -> tuple[pb.SubmitAnnotationResponse, tuple[Fact, ...]]:
+        async def attempt() -> tuple[pb.SubmitAnnotationResponse, tuple[Fact, ...]]:
             async with self._store.transaction() as tx:
                 if (saved := await tx.requests.begin(request)) is not None:  # same request_id, same answer
                     return pb.SubmitAnnotationResponse.FromString(saved), ()
-                project = await tx.projects.require(project_id)
-                turn = await self._turns.enter(tx, project, answer.annotator, alone=alone)
+                project = await tx.projects.require(await tx.label_tasks.project_of(request.label_task_id))
+                turn = await self._turns.enter(tx, project, answer.annotator)
                 response, facts = await self._take(tx, turn, request.label_task_id, answer)
                 await tx.requests.finish(request, response)
             return response, facts
 
-        response, facts = await self._turns.take(project_id, attempt)
+        response, facts = await self._turns.take(attempt)
         metrics.count(facts)
         return response
 

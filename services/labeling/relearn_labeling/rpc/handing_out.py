@@ -35,11 +35,11 @@ class HandingOut:
     ) -> pb.NextTaskResponse:
         annotator = caller(context).subject
 
-        async def attempt(alone: bool) -> pb.NextTaskResponse | BudgetExhausted:
+        async def attempt() -> pb.NextTaskResponse | BudgetExhausted:
             async with self._store.transaction() as tx:
-                project = await tx.projects.require(request.project_id)
                 await tx.queue.only_promise()
-                turn = await self._turns.enter(tx, project, annotator, alone=alone)
+                project = await tx.projects.require(request.project_id)
+                turn = await self._turns.enter(tx, project, annotator)
                 try:
                     given = await _give(tx, turn, known=request.label_task_ids)
                 except BudgetExhausted as refusal:
@@ -55,7 +55,7 @@ class HandingOut:
                 label_set=label_set,
             )
 
-        answer = await self._turns.take(request.project_id, attempt)
+        answer = await self._turns.take(attempt)
         if isinstance(answer, BudgetExhausted):
             raise answer
         return answer

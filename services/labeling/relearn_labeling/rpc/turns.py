@@ -36,17 +36,19 @@ class Turns:
         self._now = now
         self._nearly_used: set[str] = set()  # projects, as last seen
 
-    async def take(self, project_id: str, attempt: Callable[[bool], Awaitable[T]]) -> T:
-        """Makes the attempt, with others or alone; it must call `enter` first of all."""
+    async def take(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Makes the attempt, a whole transaction that calls `enter` before it locks any task; again where it must come
+        alone.
+        """
         try:
-            return await attempt(project_id in self._nearly_used)
-        except _NearlyUsed:
-            self._nearly_used.add(project_id)
-            return await attempt(True)
+            return await attempt()
+        except _NearlyUsed as late:
+            self._nearly_used.add(late.project_id)
+            return await attempt()
 
-    async def enter(self, tx: Transaction, project: Project, annotator: str, *, alone: bool) -> Turn:
+    async def enter(self, tx: Transaction, project: Project, annotator: str) -> Turn:
         """Locks the queue, then the annotator; tasks are locked afterwards, so that nobody waits in a circle."""
-        policy = wire.policy(project)
+        policy, alone = wire.policy(project), project.project_id in self._nearly_used
         await tx.queue.enter(project.project_id, alone=alone)
         await tx.queue.see(project.project_id, annotator, now=self._now())
         now = self._now()
@@ -54,9 +56,13 @@ class Turns:
         if not takes_turns(standing.used, policy):
             self._nearly_used.discard(project.project_id)
         elif not alone:
-            raise _NearlyUsed
+            raise _NearlyUsed(project.project_id)
         return Turn(project_id=project.project_id, annotator=annotator, policy=policy, standing=standing, now=now)
 
 
 class _NearlyUsed(Exception):
     """So little is left that this transaction must come alone, from its beginning."""
+
+    def __init__(self, project_id: str) -> None:
+        super().__init__(project_id)
+        self.project_id = project_id

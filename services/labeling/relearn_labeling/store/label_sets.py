@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relearn.registry.v1 import project_pb2
 from relearn_labeling.store.tables import label_sets
+from relearn_runtime import driver
 
 
 class LabelSets:
@@ -24,6 +24,6 @@ class LabelSets:
 
     async def get(self, project_id: str, version: int) -> project_pb2.LabelSet:
         """The label set of a task that there is."""
-        here = (label_sets.c.project_id == project_id) & (label_sets.c.version == version)
-        found = await self._connection.execute(sa.select(label_sets.c.content).where(here))
-        return project_pb2.LabelSet.FromString(found.scalar_one())
+        query = "select content from label_sets where project_id = $1 and version = $2"
+        content: bytes = await (await driver(self._connection)).fetchval(query, project_id, version)
+        return project_pb2.LabelSet.FromString(content)

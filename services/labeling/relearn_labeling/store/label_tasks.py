@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relearn_labeling.domain.errors import TaskNotFound
 from relearn_labeling.domain.tasks import LabelTask, Lease, State
-from relearn_labeling.store import rows
+from relearn_labeling.store import rows, statements
 from relearn_labeling.store.tables import (
     annotations,
     assignments,
@@ -147,9 +147,9 @@ class LabelTasks:
     async def save(self, task: LabelTask) -> None:
         """Writes a task that this transaction has locked and loaded."""
         known, row = self._known[task.id], rows.of_task(task)
-        if row != rows.of_task(known):
-            where = label_tasks.c.label_task_id == row.pop("label_task_id")
-            await self._connection.execute(sa.update(label_tasks).where(where).values(row))
+        before = rows.of_task(known)
+        if changed := {name for name, value in row.items() if value != before[name]}:
+            await statements.update(await driver(self._connection), label_tasks, row, changed)
         await self._save_parts(task, known)
 
     async def skipped(self, task: LabelTask, annotator: str, *, reason: str, comment: str, now: datetime) -> None:
@@ -169,20 +169,18 @@ class LabelTasks:
         await self._insert(annotations, rows.of_annotations(task)[len(known.annotations) :])
         await self._save_assignments(task, known)
         if task.label is not None and task.label != known.label:
-            new = insert(labels).values(rows.of_label(task.label, task.id))
-            update = {name: new.excluded[name] for name in _COUNTED}
-            await self._connection.execute(new.on_conflict_do_update(index_elements=["label_id"], set_=update))
+            row = rows.of_label(task.label, task.id)
+            await statements.insert(await driver(self._connection), labels, [row], upsert=_COUNTED)
         self._known[task.id] = task
 
     async def _insert(self, table: sa.Table, values: Sequence[Mapping[str, Any]]) -> None:
-        if values:
-            await self._connection.execute(insert(table).values(values))
+        await statements.insert(await driver(self._connection), table, values)
 
     async def _save_leases(self, task: LabelTask, *, known: Sequence[Lease]) -> None:
         """Ends before beginnings: a slot is free before it is taken."""
         if gone := [lease.annotator for lease in known if lease not in task.leases]:
-            where = (leases.c.label_task_id == task.id) & leases.c.annotator.in_(gone)
-            await self._connection.execute(sa.delete(leases).where(where))
+            query = "delete from leases where label_task_id = $1 and annotator = any($2)"
+            await (await driver(self._connection)).execute(query, task.id, gone)
         await self._insert(leases, rows.of_leases(task, [lease for lease in task.leases if lease not in known]))
 
     async def _save_assignments(self, task: LabelTask, known: LabelTask) -> None:

@@ -70,7 +70,7 @@ class Queue:
         """Doesn't wait for the disk at the commit: what is promised here is missed by nobody if PostgreSQL itself dies
         within the next fraction of a second, and until then it holds.
         """
-        await (await driver(self._connection)).execute("set local synchronous_commit = off")
+        await self._connection.exec_driver_sql("set local synchronous_commit = off")
 
     async def see(self, project_id: str, annotator: str, *, now: datetime) -> None:
         """Notes that the annotator works on the project, and holds their row: calls of one annotator take turns."""
