@@ -103,6 +103,8 @@ def _tell(stack: Stack, client: Relearn, folder: Path, *, asker: Asker, timeline
         relearn(stack, "label", "submit", task["label_task_id"], digit.label, "--json", folder=folder)
     )
     until(lambda: _answer_one(client, known) or len(happened.all("VersionCommitted")) > 1, "a commit of labels")
+    until(lambda: client.monitoring(PROJECT).predictions >= len(usual) + len(turned), "the last prediction")
+    events = until(lambda: _in_agreement(happened.events), "all that the commit names")
     return Story(
         right=right,
         asked=len(usual) + len(turned),
@@ -111,9 +113,14 @@ def _tell(stack: Stack, client: Relearn, folder: Path, *, asker: Asker, timeline
         first_task=task,
         first_digit=digit,
         submitted=submitted,
-        events=happened.events,
+        events=events,
         fashion_events=timelines[OTHER].events,
     )
+
+
+def _in_agreement(events: Sequence[Happened]) -> Sequence[Happened] | None:
+    """The events, unless one names what has not been heard of: topics are read in any order."""
+    return None if Books(events=events).problems() else events
 
 
 def _ask_about(client: Relearn, found: Sequence[Digit]) -> list[bool]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import socket
 import tempfile
 from collections.abc import Iterable
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import IO
 
 HOST = "127.0.0.1"
+_LOWEST_OF_ANY = 10_000  # above our own defaults and most other programs'
+_KERNEL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 class NoFreePort(Exception):
@@ -58,14 +61,16 @@ class PortClaims:
         raise NoFreePort(f"no free port between {preferred} and {preferred + tries}")
 
     def claim_any(self) -> int:
-        """A free port chosen by the kernel; for tests, where the number does not matter."""
+        """A free port; for tests, where the number does not matter.
+
+        Not one of those that the kernel gives to whoever asks for any: it could give this one away, too, before a
+        server listens on it, or while it starts anew.
+        """
         for _ in range(100):
-            with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-                probe.bind((HOST, 0))
-                port = int(probe.getsockname()[1])
+            port = _LOWEST_OF_ANY + secrets.randbelow(_first_of_the_kernel() - _LOWEST_OF_ANY)
             if self._take(port):
                 return port
-        raise NoFreePort("the kernel offered 100 ports that other stacks have claimed")
+        raise NoFreePort("100 ports drawn at random were all taken")
 
     def __enter__(self) -> PortClaims:
         return self
@@ -93,6 +98,15 @@ class PortClaims:
             return False
         self._held[port] = file
         return True
+
+
+def _first_of_the_kernel() -> int:
+    """The lowest port that the kernel chooses by itself, for a connection or a server."""
+    try:
+        first = int(_KERNEL_RANGE.read_text().split()[0])
+    except FileNotFoundError:  # not Linux
+        return 49152
+    return max(first, 2 * _LOWEST_OF_ANY)
 
 
 def _claims_folder() -> Path:

@@ -8,14 +8,16 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import cache
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, overload
 from uuid import uuid4
 
+import sqlalchemy as sa
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 from google.protobuf.message import Message
 
 from relearn_contracts.topics import topic_of
+from relearn_runtime.database import database
 from relearn_runtime.envelope import Event, MalformedEvent, Record, decode, encode, type_of
 from relearn_runtime.feed import record_of
 from relearn_runtime.kafka import consumer_settings, producer_settings
@@ -23,6 +25,15 @@ from relearn_runtime.seams import new_id, utc_now
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
+DEADLINE_S = 60.0
+"""For what must come true: far more than it takes, for tests share their machine with others."""
+_UNHANDLED = sa.text(
+    """select wanted.id, parked.state, parked.cause
+       from unnest(cast(:event_ids as text[])) as wanted (id)
+       left join inbox on inbox.event_id = wanted.id
+       left join parked on parked.event_id = wanted.id
+       where inbox.event_id is null or parked.event_id is not null"""
+)
 
 
 class KafkaAddress(Protocol):
@@ -57,7 +68,7 @@ async def publish_record(kafka: KafkaAddress, record: Record) -> None:
     await asyncio.to_thread(_produce, kafka, record)
 
 
-async def collect(kafka: KafkaAddress, message_type: type[M], n: int, deadline_s: float = 30.0) -> list[Event[M]]:
+async def collect(kafka: KafkaAddress, message_type: type[M], n: int, deadline_s: float = DEADLINE_S) -> list[Event[M]]:
     """The first n distinct events of a type, from the beginning of its topic; in order per key.
 
     Raises:
@@ -69,7 +80,7 @@ async def collect(kafka: KafkaAddress, message_type: type[M], n: int, deadline_s
     return events
 
 
-async def collect_all(kafka: KafkaAddress, message_type: type[M], deadline_s: float = 30.0) -> list[Event[M]]:
+async def collect_all(kafka: KafkaAddress, message_type: type[M], deadline_s: float = DEADLINE_S) -> list[Event[M]]:
     """Every distinct event of a type that is on its topic by now; in order per key.
 
     Raises:
@@ -78,7 +89,15 @@ async def collect_all(kafka: KafkaAddress, message_type: type[M], deadline_s: fl
     return await asyncio.to_thread(_read, kafka, message_type, None, deadline_s)
 
 
-async def eventually(predicate: Callable[[], T | Awaitable[T]], deadline_s: float = 30.0) -> T:
+@overload
+async def eventually(predicate: Callable[[], Awaitable[T]], deadline_s: float = DEADLINE_S) -> T: ...
+
+
+@overload
+async def eventually(predicate: Callable[[], T], deadline_s: float = DEADLINE_S) -> T: ...
+
+
+async def eventually(predicate: Callable[[], Any], deadline_s: float = DEADLINE_S) -> Any:
     """The predicate's first true answer; an AssertionError inside it counts as not yet.
 
     Raises:
@@ -87,16 +106,38 @@ async def eventually(predicate: Callable[[], T | Awaitable[T]], deadline_s: floa
     give_up, last = time.monotonic() + deadline_s, "nothing"
     while True:
         try:
-            answer: Any = predicate()
+            answer = predicate()
             answer = await answer if inspect.isawaitable(answer) else answer
             if answer:
-                return answer  # type: ignore[no-any-return]
+                return answer
             last = repr(answer)
         except AssertionError as error:
             last = str(error)
         if time.monotonic() > give_up:
             raise NotInTime(f"not within {deadline_s:g} s; last: {last}")
         await asyncio.sleep(0.05)
+
+
+async def handled(database_url: str, *event_ids: str, deadline_s: float = DEADLINE_S) -> None:
+    """Until a service (by its database) has handled these events one by one: they neither wait nor are parked.
+
+    A claim in the inbox alone says less: an event that waits for what it names is claimed, too.
+
+    Raises:
+        NotInTime: the message names those that were not, and why if they were claimed.
+    """
+    own = database(database_url, pool_size=1)
+
+    async def none_is_left() -> bool:
+        async with own.engine.connect() as connection:
+            left = (await connection.execute(_UNHANDLED, {"event_ids": list(event_ids)})).all()
+        assert not left, [" ".join(map(str, row)) for row in left]
+        return True
+
+    try:
+        await eventually(none_is_left, deadline_s)
+    finally:
+        await own.close()
 
 
 @cache
@@ -115,8 +156,8 @@ def _produce(kafka: KafkaAddress, *records: Record) -> None:
     for record in records:
         topic, headers = kafka.topic_prefix + record.topic, dict[str, str | bytes | None](record.headers or ())
         producer.produce(topic, record.value, record.key, headers=headers, on_delivery=on_delivery)
-    left = producer.flush(20)
-    assert left == 0, f"{left} of {len(records)} records not delivered within 20 s"
+    left = producer.flush(DEADLINE_S)
+    assert left == 0, f"{left} of {len(records)} records not delivered within {DEADLINE_S:g} s"
     assert not refused, refused
 
 

@@ -20,7 +20,7 @@ class Config(RuntimeConfig):
     labeling_address: Address = Field(description="Labeling, asked by Why")
     datasets_address: Address = Field(description="Datasets, asked by Why")
     training_address: Address = Field(description="Training, asked by Why")
-    why_deadline_s: float = Field(default=1.0, gt=0, le=30, description="How long Why waits for one service")
+    why_deadline_s: float = Field(default=3.0, gt=0, le=30, description="How long Why waits for one service")
     gate_every_s: float = Field(default=0.5, gt=0, le=60, description="How often waiting versions are looked at")
     copy_lease_s: float = Field(
         default=10.0, gt=0, le=3600, description="After this long a copy that nobody finished is begun again"

@@ -41,7 +41,7 @@ class TinyStack:
         self.plan.write_text(json.dumps(processes))
         return self
 
-    def up(self, *, deadline_s: float = 30.0) -> Stack:
+    def up(self, *, deadline_s: float = 60.0) -> Stack:
         """As `relearn up`."""
         return launch.up(
             self.home,
@@ -66,7 +66,7 @@ class TinyStack:
             return False
 
     @staticmethod
-    def eventually(condition: Callable[[], bool], *, deadline_s: float = 15.0) -> bool:
+    def eventually(condition: Callable[[], bool], *, deadline_s: float = 60.0) -> bool:
         """Whether the condition came true before the deadline."""
         give_up = time.monotonic() + deadline_s
         while not condition():
@@ -87,7 +87,7 @@ def tiny(tmp_path: Path) -> Iterator[TinyStack]:
     """A stack that is taken down after the test, whatever became of it."""
     made = TinyStack(home=Home(path=tmp_path / "home"), plan=tmp_path / "plan.json")
     yield made
-    launch.down(made.home, deadline_s=20)
+    launch.down(made.home, deadline_s=60)
 
 
 @pytest.fixture

@@ -73,13 +73,13 @@ def test_postgresql_runs_where_nobody_else_may_enter(tmp_path, test_ports, monke
     server.prepare()
     child = children.start(server.command(), log=tmp_path / "log")
     ready = eventually(server.is_ready)
-    children.stop(child, gently=postgres.STOP_SIGNAL, grace_s=10)
+    children.stop(child, gently=postgres.STOP_SIGNAL, grace_s=60)
 
     assert ready, (tmp_path / "log").read_text()
     assert child.returncode == 0
 
 
-def eventually(condition, *, deadline_s: float = 20.0) -> bool:
+def eventually(condition, *, deadline_s: float = 60.0) -> bool:
     give_up = time.monotonic() + deadline_s
     while not condition():
         if time.monotonic() > give_up:

@@ -252,7 +252,7 @@ def test_a_port_that_another_program_took_is_named_soon(tiny, port, monkeypatch)
         )
         supervisor = Supervisor([process], on_change=lambda reports: None)
         running = asyncio.create_task(supervisor.run())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while supervisor.reports[0].state != "broken":
                 await asyncio.sleep(0.05)
         supervisor.stop()

@@ -142,7 +142,7 @@ def _database(postgres) -> str:
     return postgres.url(name)
 
 
-def until(found, deadline_s: float = 30):
+def until(found, deadline_s: float = 60):
     """The first true answer; a thing that is not there yet is no error."""
     give_up = time.monotonic() + deadline_s
     while True:

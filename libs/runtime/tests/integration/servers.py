@@ -40,11 +40,11 @@ class Machine:
     def kill(self) -> None:
         assert self.child is not None
         children.kill_session(self.child.pid)
-        self.child.wait(10)
+        self.child.wait(60)
 
     def stop(self) -> None:
         if self.child is not None and self.child.poll() is None:
-            children.stop(self.child, gently=self._stop_signal, grace_s=20)
+            children.stop(self.child, gently=self._stop_signal, grace_s=60)
 
 
 async def written(sql: Callable[[str], Awaitable[list[Any]]]) -> int:
@@ -67,7 +67,7 @@ async def kill_at_work(
         async def has_worked(wanted: int = wanted) -> bool:
             return await written() >= wanted
 
-        await eventually(has_worked, deadline_s=60)
+        await eventually(has_worked)
         await asyncio.sleep(chance.uniform(0, 0.05))  # anywhere between two commits
         process.kill()
         before, process = await written(), start()
@@ -86,8 +86,8 @@ class Process:
 
     def kill(self) -> None:
         self.child.kill()
-        self.child.wait(10)
+        self.child.wait(60)
 
     def terminate(self) -> int:
         self.child.terminate()
-        return self.child.wait(20)
+        return self.child.wait(60)

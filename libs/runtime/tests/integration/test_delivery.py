@@ -122,8 +122,9 @@ async def test_unknown_types_and_tombstones_are_passed_over(start: Any, kafka: A
 async def test_an_event_that_takes_too_long_waits_and_is_parked_at_its_deadline(
     start: Any, kafka: Any, sql: Any
 ) -> None:
-    await start(handler_timeout_s=0.2, not_yet_known_deadline_s=1.0)
-    await publish(kafka, compared(1, wish="SLEEP_SQL:5"))
+    # the event behind it has this time as well, and a single attempt
+    await start(handler_timeout_s=1.0, not_yet_known_deadline_s=1.0)
+    await publish(kafka, compared(1, wish="SLEEP_SQL:20"))
     await publish(kafka, compared(2))
 
     await collect(kafka, WindowClosed, 1)

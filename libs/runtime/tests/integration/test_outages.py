@@ -55,7 +55,7 @@ def own_kafka(tmp_path_factory: Any, test_ports: Any) -> Any:
 @pytest.fixture
 def query(own_postgres: Any) -> Any:
     async def run(text: str) -> list[Any]:
-        connection = await asyncpg.connect(own_postgres.url, timeout=5)
+        connection = await asyncpg.connect(own_postgres.url, timeout=60)
         try:
             return [tuple(row) for row in await connection.fetch(text)]
         finally:
@@ -102,12 +102,12 @@ async def test_servers_come_late_are_killed_and_come_back(
     await eventually(lambda: "waiting for postgresql" in caplog.text)
     assert await status(service.address) == health_pb2.HealthCheckResponse.NOT_SERVING
     own_postgres.machine.start()
-    await asyncio.wait_for(starting, 20)
+    await asyncio.wait_for(starting, 60)
     assert await status(service.address) == health_pb2.HealthCheckResponse.SERVING
     own_kafka.machine.start()
     topics.apply(all_topics(), bootstrap_servers=own_kafka.bootstrap_servers, prefix=own_kafka.topic_prefix)
     await publish(own_kafka, compared(1))
-    await eventually(lambda: ledger(query, [1]), deadline_s=30)
+    await eventually(lambda: ledger(query, [1]))
 
     # PostgreSQL is killed under traffic
     own_postgres.machine.kill()
@@ -119,7 +119,7 @@ async def test_servers_come_late_are_killed_and_come_back(
             async with translated("ledger"):
                 await MonitoringServiceStub(opened).GetMonitoring(GetMonitoringRequest(project_id="anyone"))
     own_postgres.machine.start()
-    await eventually(lambda: ledger(query, [1, 2, 3]), deadline_s=30)
+    await eventually(lambda: ledger(query, [1, 2, 3]))
 
     # Kafka is killed: facts wait in the outbox
     await eventually(lambda: _outbox(query, 0))
@@ -128,7 +128,7 @@ async def test_servers_come_late_are_killed_and_come_back(
         await tx.outbox.add(WindowClosed(project_id="rpc"))
     own_kafka.machine.start()
     await publish(own_kafka, compared(4))
-    await eventually(lambda: ledger(query, [1, 2, 3, 4]), deadline_s=45)
+    await eventually(lambda: ledger(query, [1, 2, 3, 4]))
     answers = await collect(own_kafka, WindowClosed, 5)
 
     assert sorted(event.key for event in answers) == ["p"] * 4 + ["rpc"]
@@ -149,13 +149,13 @@ async def _is(address: str, expected: int) -> bool:
 async def test_a_killed_relay_has_a_successor(settings: Any, kafka: Any, sql: Any, tmp_path: Path) -> None:
     processes = [Process(settings, tmp_path / f"log{number}") for number in range(2)]
     await publish(kafka, compared(1))
-    await collect(kafka, WindowClosed, 1, deadline_s=30)
+    await collect(kafka, WindowClosed, 1)
     working = next(p for p in processes if "relay at work" in p.log.read_text())
 
     working.kill()
     await publish(kafka, compared(2))
 
-    answers = await collect(kafka, WindowClosed, 2, deadline_s=30)
+    answers = await collect(kafka, WindowClosed, 2)
     assert [event.message.window.number for event in answers] == [1, 2]
     for process in processes:
         if process is not working:

@@ -75,10 +75,10 @@ async def test_a_partition_that_left_with_a_full_backlog_is_read_on_when_it_retu
         await eventually(lambda: [some.paused for some in backlogs(first)] == [True] * PARTITIONS)
         # of six partitions in one group of three members two stay, so that one of these three has to go
         others = [await start(**changes) for _ in range(2)]
-        await eventually(lambda: len(backlogs(first)) < PARTITIONS, deadline_s=60)
+        await eventually(lambda: len(backlogs(first)) < PARTITIONS)
         for other in others:
             await other.stop()
-        await eventually(lambda: len(backlogs(first)) == PARTITIONS, deadline_s=60)
+        await eventually(lambda: len(backlogs(first)) == PARTITIONS)
 
     await eventually(lambda: ledger_is_exact(sql))
 
@@ -96,14 +96,14 @@ async def test_members_come_leave_and_are_killed_under_load(
 
     stays, leaves = (Process(settings, tmp_path / name) for name in ("stays", "leaves"))
     await publish_many(kafka, events[:share])
-    await eventually(lambda: at_least(share // 2), deadline_s=60)
+    await eventually(lambda: at_least(share // 2))
     leaves.terminate()
     is_killed = Process(settings, tmp_path / "is-killed")
     await publish_many(kafka, events[share : 2 * share])
-    await eventually(lambda: at_least(3 * share // 2), deadline_s=60)
+    await eventually(lambda: at_least(3 * share // 2))
     is_killed.kill()
     await publish_many(kafka, events[2 * share :])
 
-    await eventually(lambda: ledger_is_exact(sql), deadline_s=60)
+    await eventually(lambda: ledger_is_exact(sql))
     assert await sql("select count(*) from parked") == [(0,)]
     stays.terminate()

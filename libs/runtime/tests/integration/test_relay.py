@@ -42,7 +42,7 @@ def records(kafka: Any, topic: Any) -> int:
     consumer = Consumer({"bootstrap.servers": kafka.bootstrap_servers, "group.id": "counting"})
     try:
         ends = [
-            consumer.get_watermark_offsets(TopicPartition(kafka.topic_prefix + topic.name, partition), timeout=10)
+            consumer.get_watermark_offsets(TopicPartition(kafka.topic_prefix + topic.name, partition), timeout=60)
             for partition in range(topic.partitions)
         ]
     finally:
@@ -55,8 +55,8 @@ async def test_a_missing_topic_holds_back_no_other_and_repeats_nothing(
 ) -> None:
     alerts = kafka.topic_prefix + topic_of(AlertOpened).name
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
-    admin.delete_topics([alerts])[alerts].result(timeout=10)
-    await eventually(lambda: alerts not in admin.list_topics(timeout=10).topics)
+    admin.delete_topics([alerts])[alerts].result(timeout=60)
+    await eventually(lambda: alerts not in admin.list_topics(timeout=60).topics)
     async with store.transaction() as tx:  # by another process than the one whose relay is at work
         await tx.outbox.add(closed(1), opened("a1"), closed(2))
     await start()

@@ -39,7 +39,7 @@ async def service(start: Any) -> Any:
 
 @pytest.fixture
 async def engineer(service: Any, tokens: Any) -> AsyncIterator[grpc.aio.Channel]:
-    async with channel(service.address, token=tokens.of("engineer")) as opened:
+    async with channel(service.address, token=tokens.of("engineer"), deadline_s=60) as opened:
         yield opened
 
 
@@ -59,7 +59,7 @@ async def test_without_token_or_role_a_call_is_refused(service: Any, tokens: Any
         ("wrong", Unauthenticated),
         (tokens.of("annotator"), PermissionDenied),
     ):
-        async with channel(service.address, token=token) as opened:
+        async with channel(service.address, token=token, deadline_s=60) as opened:
             with pytest.raises(expected):
                 async with translated("ledger"):
                     await MonitoringServiceStub(opened).GetMonitoring(ask("anyone"))
@@ -67,7 +67,7 @@ async def test_without_token_or_role_a_call_is_refused(service: Any, tokens: Any
 
 async def test_a_token_added_or_removed_counts_at_once(service: Any, tokens: Any) -> None:
     added = tokens.add(subject="ada", role="engineer")
-    async with channel(service.address, token=added) as opened:
+    async with channel(service.address, token=added, deadline_s=60) as opened:
         stub = MonitoringServiceStub(opened)
         assert (await stub.GetMonitoring(ask("anyone"))).versions[0].model_version_id == "ada"
 
@@ -78,7 +78,7 @@ async def test_a_token_added_or_removed_counts_at_once(service: Any, tokens: Any
             async with translated("ledger"):
                 await stub.GetMonitoring(ask("anyone"))
         tokens.path.write_text("half a fi")
-        async with channel(service.address, token=tokens.of("engineer")) as other:
+        async with channel(service.address, token=tokens.of("engineer"), deadline_s=60) as other:
             await MonitoringServiceStub(other).GetMonitoring(ask("anyone"))
 
 
@@ -113,18 +113,21 @@ async def test_a_bug_shows_a_trace_id_and_nothing_else(engineer: Any) -> None:
 
 
 async def test_a_call_ends_at_its_deadline(service: Any, tokens: Any) -> None:
-    async with channel(service.address, token=tokens.of("engineer"), deadline_s=0.3) as opened:
+    before = _counted("CANCELLED")
+    async with channel(service.address, token=tokens.of("engineer"), deadline_s=1.0) as opened:
+        stub = MonitoringServiceStub(opened)
+        await stub.GetMonitoring(ask("anyone"), timeout=60)  # so that the deadline is not spent on connecting
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await MonitoringServiceStub(opened).GetMonitoring(ask("slow"))
+            await stub.GetMonitoring(ask("slow"))
 
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    await eventually(lambda: _counted("CANCELLED"))
+    await eventually(lambda: _counted("CANCELLED") > before)
 
 
 async def test_a_call_longer_than_the_server_allows_is_ended(start: Any, tokens: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr("relearn_runtime.service._CALL_LIMIT_S", 0.2)
     service = await start()
-    async with channel(service.address, token=tokens.of("engineer"), deadline_s=20) as opened:
+    async with channel(service.address, token=tokens.of("engineer"), deadline_s=60) as opened:
         with pytest.raises(DependencyUnavailable) as caught:
             async with translated("ledger"):
                 await MonitoringServiceStub(opened).GetMonitoring(ask("slow"))

@@ -37,7 +37,7 @@ def spans() -> Iterator[InMemorySpanExporter]:
 
 async def test_one_trace_from_caller_through_server(start: Any, tokens: Any, spans: Any) -> None:
     service = await start()
-    async with channel(service.address, token=tokens.of("engineer")) as opened:
+    async with channel(service.address, token=tokens.of("engineer"), deadline_s=60) as opened:
         with telemetry.span("root", kind=SpanKind.INTERNAL):
             await MonitoringServiceStub(opened).GetMonitoring(monitoring.GetMonitoringRequest(project_id="anyone"))
 
@@ -60,7 +60,7 @@ async def test_a_failed_call_is_the_servers_error_only_where_the_fault_is_its_ow
     start: Any, tokens: Any, spans: Any, project_id: str, code: int, server_says: StatusCode
 ) -> None:
     service = await start()
-    async with channel(service.address, token=tokens.of("engineer")) as opened:
+    async with channel(service.address, token=tokens.of("engineer"), deadline_s=60) as opened:
         with pytest.raises(grpc.aio.AioRpcError):
             await MonitoringServiceStub(opened).GetMonitoring(monitoring.GetMonitoringRequest(project_id=project_id))
 
@@ -74,7 +74,7 @@ async def test_one_trace_from_a_call_through_the_outbox_and_kafka_to_the_handler
     start: Any, kafka: Any, tokens: Any, spans: Any
 ) -> None:
     service = await start()
-    async with channel(service.address, token=tokens.of("engineer")) as opened:
+    async with channel(service.address, token=tokens.of("engineer"), deadline_s=60) as opened:
         with telemetry.span("root", kind=SpanKind.INTERNAL):
             await MonitoringServiceStub(opened).GetMonitoring(monitoring.GetMonitoringRequest(project_id="publish"))
     (answer,) = await collect(kafka, WindowClosed, 1)
@@ -133,7 +133,7 @@ async def test_the_metrics_page_tells_what_operations_need(start: Any, kafka: An
 async def test_a_process_stops_cleanly_and_logs_json(settings: Any, kafka: Any, sql: Any, tmp_path: Path) -> None:
     process = Process(settings, tmp_path / "log")
     await publish(kafka, compared(1))
-    await collect(kafka, WindowClosed, 1, deadline_s=30)
+    await collect(kafka, WindowClosed, 1)
     await publish(kafka, compared(2, wish="SLEEP_SQL:1"))
     await eventually(lambda: _asleep(sql))
 
@@ -156,5 +156,5 @@ async def test_a_busy_port_ends_the_start_with_its_name(settings: Any, start: An
 
     process = Process(settings | {"listen_address": service.address}, tmp_path / "log")
 
-    assert await asyncio.to_thread(process.child.wait, 30) == 3
+    assert await asyncio.to_thread(process.child.wait, 60) == 3
     assert f"can't listen on {service.address}: Address already in use" in process.log.read_text()

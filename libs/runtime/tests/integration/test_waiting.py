@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from events import applied, compared
 
 from relearn.monitoring.v1.events_pb2 import WindowClosed
 from relearn.registry.v1.project_pb2 import Project
-from relearn_runtime.testing import collect, eventually, publish
+from relearn_runtime.testing import NotInTime, collect, eventually, handled, publish
 
 STATES = "select state, reason, count(*) from parked group by 1, 2 order by 1, 2"
 
@@ -19,19 +20,24 @@ async def states(sql: Any, expected: list[tuple[Any, ...]]) -> bool:
     return True
 
 
-async def test_what_waits_is_handled_in_order_once_its_project_is_known(start: Any, kafka: Any, sql: Any) -> None:
+async def test_what_waits_is_handled_in_order_once_its_project_is_known(
+    start: Any, kafka: Any, sql: Any, postgres_url: str
+) -> None:
     await start()
-    await publish(kafka, compared(1, wish="PROJECT:late"))
+    head = await publish(kafka, compared(1, wish="PROJECT:late"))
     await publish(kafka, compared(2))
     await publish(kafka, compared(3))
     await publish(kafka, compared(1, project_id="another"))
     waiting = [("waiting", "BEHIND_ANOTHER_EVENT", 2), ("waiting", "NOT_YET_KNOWN", 1)]
     await eventually(lambda: states(sql, waiting))
     await eventually(lambda: _ledger_keys(sql, ["another"]))
+    with pytest.raises(NotInTime, match=f"{head} waiting"):
+        await handled(postgres_url, head, deadline_s=0)  # a claimed event that waits has had no effect yet
 
     await publish(kafka, applied("late"))
 
     await eventually(lambda: states(sql, []))
+    await handled(postgres_url, head, deadline_s=0)
     assert await sql("select number from ledger where project_id = 'p' order by entry") == [(1,), (2,), (3,)]
     answers = await collect(kafka, WindowClosed, 4)
     assert [e.message.window.number for e in answers if e.key == "p"] == [1, 2, 3]
@@ -42,9 +48,8 @@ async def test_at_the_deadline_it_is_parked_and_its_followers_pass(start: Any, k
     await publish(kafka, compared(1, wish="PROJECT:never"))
     await publish(kafka, compared(2))
 
-    await eventually(lambda: states(sql, [("parked", "NOT_YET_KNOWN", 1)]))
-
-    assert await sql("select number from ledger") == [(2,)]
+    await eventually(lambda: _numbers(sql, [2]))
+    assert await states(sql, [("parked", "NOT_YET_KNOWN", 1)])
 
 
 async def test_waiting_events_survive_a_restart(start: Any, kafka: Any, sql: Any) -> None:
@@ -98,24 +103,22 @@ async def _ledger_keys(sql: Any, expected: list[str]) -> bool:
     return [key for (key,) in await sql("select project_id from ledger")] == expected
 
 
+async def _numbers(sql: Any, expected: list[int]) -> bool:
+    return [number for (number,) in await sql("select number from ledger order by entry")] == expected
+
+
 async def _count(sql: Any, expected: int) -> bool:
     return await sql("select count(*) from parked") == [(expected,)]
 
 
-async def test_an_older_revision_of_a_project_never_overwrites_a_newer(start: Any, kafka: Any, sql: Any) -> None:
+async def test_an_older_revision_of_a_project_never_overwrites_a_newer(
+    start: Any, kafka: Any, sql: Any, postgres_url: str
+) -> None:
     await start()
 
-    await publish(kafka, applied("p", revision=2))
-    await publish(kafka, applied("p", revision=1))
-    await publish(kafka, applied("q", revision=1))
-    await eventually(lambda: _projects(sql, 2))
-    await publish(kafka, compared(1, wish="PROJECT:p"))
-    await collect(kafka, WindowClosed, 1)
+    newer = await publish(kafka, applied("p", revision=2))
+    await handled(postgres_url, newer, await publish(kafka, applied("p", revision=1)))
 
     ((revision, body),) = await sql("select revision, body from projects where project_id = 'p'")
     assert revision == 2
     assert Project.FromString(body).revision == 2
-
-
-async def _projects(sql: Any, expected: int) -> bool:
-    return await sql("select count(*) from projects") == [(expected,)]

@@ -28,6 +28,6 @@ async def test_job_that_is_woken_and_stopped_at_once_stops(ticks):
         await asyncio.sleep(0)
     task.cancel()
 
-    done, _ = await asyncio.wait([task], timeout=5)
+    done, _ = await asyncio.wait([task], timeout=60)
     assert done
     assert task.cancelled()

@@ -203,33 +203,42 @@ async def test_a_door_opens_when_grpc_listens_is_stopped_with_the_service_and_it
     await service.start()
     door.fails.set()
     with pytest.raises(ZeroDivisionError, match="fell off"):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await service.fails()
     await service.stop()
 
     assert door.heard == ["start beside 127.0.0.1", "stop within 3"]
 
 
-async def test_a_job_goes_on_after_an_error_and_wakes_at_once():
+async def test_a_job_goes_on_after_an_error():
     passes: list[int] = []
-    wake = asyncio.Event()
 
     async def work() -> None:
         passes.append(len(passes))
         if len(passes) == 1:
             raise ZeroDivisionError("the first pass fails")
 
-    task = asyncio.create_task(keep_running(Job(name="j", run=work, every_s=0.2, wake=wake)))
-    async with asyncio.timeout(5):
-        while len(passes) < 2:
-            await asyncio.sleep(0.01)
-        started = asyncio.get_running_loop().time()
-        wake.set()
-        while len(passes) < 3:
+    await _until_passes(passes, 2, Job(name="j", run=work, every_s=0.01))
+
+
+async def test_a_job_is_woken_out_of_its_pause():
+    passes: list[int] = []
+    wake = asyncio.Event()
+
+    async def work() -> None:
+        passes.append(len(passes))
+        if len(passes) == 1:
+            asyncio.get_running_loop().call_soon(wake.set)
+
+    await _until_passes(passes, 2, Job(name="j", run=work, every_s=3600.0, wake=wake))
+
+
+async def _until_passes(passes: list[int], count: int, job: Job) -> None:
+    task = asyncio.create_task(keep_running(job))
+    async with asyncio.timeout(60):
+        while len(passes) < count:
             await asyncio.sleep(0.005)
     task.cancel()
-
-    assert asyncio.get_running_loop().time() - started < 0.15
 
 
 def test_importing_the_runtime_brings_no_exporter_and_no_heavy_library():

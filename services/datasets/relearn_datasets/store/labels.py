@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relearn_datasets.domain.labels import AcceptedLabel, LabelState, WaitingLabels
@@ -27,8 +26,14 @@ class Labels:
         return [_label(row) for row in await self._connection.execute(found)]
 
     async def save(self, label: AcceptedLabel) -> None:
-        """Inserts a label, or writes what may change of it."""
-        new = insert(labels).values(
+        """Writes what may change of a label, or inserts it; under the lock of its sample."""
+        # no upsert: PostgreSQL checks the row that is offered before it sees the conflict, and that of a committed
+        # label has no number
+        changed = sa.update(labels).where(labels.c.label_id == label.label_id)
+        changed = changed.values(revision=label.revision, state=label.state.value)
+        if (await self._connection.execute(changed)).rowcount:
+            return
+        new = sa.insert(labels).values(
             label_id=label.label_id,
             project_id=label.project_id,
             sha256=label.sha256,
@@ -41,8 +46,7 @@ class Labels:
             state=label.state.value,
             received_at=label.received_at,
         )
-        changed = {"revision": new.excluded.revision, "state": new.excluded.state}
-        await self._connection.execute(new.on_conflict_do_update(index_elements=["label_id"], set_=changed))
+        await self._connection.execute(new)
 
     async def waiting(self, project_id: str | None = None) -> Sequence[WaitingLabels]:
         """How many labels wait in each project that has any, or in one."""

@@ -139,7 +139,7 @@ class World:
             rows = await self.sql("select revision from projects where project_id = :p", p=applied.project_id)
             return rows == [(applied.revision,)]
 
-        await eventually(known, deadline_s=30)
+        await eventually(known)
 
     async def sql(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
         if self.engine is None:
@@ -156,7 +156,7 @@ class World:
 
     def channel(self, role: str) -> grpc.aio.Channel:
         if role not in self.channels:
-            self.channels[role] = channel(self.address, token=self.tokens.of(role), deadline_s=20)
+            self.channels[role] = channel(self.address, token=self.tokens.of(role), deadline_s=60)
         return self.channels[role]
 
     async def import_(self, *messages: pb.ImportSamplesRequest) -> pb.ImportSamplesResponse:
@@ -198,13 +198,13 @@ class World:
             found = await self.versions(name)
             return found[0] if found and found[0].number >= n else None
 
-        return await eventually(there, deadline_s=20)
+        return await eventually(there)
 
     async def label_states(self) -> dict[str, str]:
         return dict(await self.sql("select label_id, state from labels"))
 
-    async def collect(self, message_type: Any, n: int, deadline_s: float = 20) -> list[Any]:
-        return await collect(self.kafka, message_type, n, deadline_s)
+    async def collect(self, message_type: Any, n: int) -> list[Any]:
+        return await collect(self.kafka, message_type, n)
 
     async def parked(self) -> list[operations_pb.ParkedEvent]:
         response = await self.operations().ListParkedEvents(operations_pb.ListParkedEventsRequest())

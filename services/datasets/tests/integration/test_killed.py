@@ -37,7 +37,7 @@ async def killable(postgres_url, kafka, tokens, tmp_path, test_ports):
                 sys.executable, "-m", "relearn_datasets", env=environment, stdout=log, stderr=log
             )
         processes.append(process)
-        await eventually(serves, deadline_s=60)
+        await eventually(serves)
         return process
 
     async def serves():
@@ -83,13 +83,13 @@ async def test_each_label_is_committed_once_however_often_the_service_is_killed(
         rows = await world.sql("select state, count(*) from labels group by state")
         return rows == [("committed", LABELS)]
 
-    await eventually(all_committed, deadline_s=60)
+    await eventually(all_committed)
     changes = await world.sql("select new_label_id from changes")
     assert Counter(label_id for (label_id,) in changes) == {f"label-{number}": 1 for number in range(LABELS)}
     commits = await world.sql("select number, digest from commits order by number")
     assert [number for number, _ in commits] == list(range(1, len(commits) + 1))
     assert await world.sql("select (counts ->> 'train/selected')::int from heads") == [(LABELS,)]
-    await eventually(lambda: outbox_is_empty(world), deadline_s=30)
+    await eventually(lambda: outbox_is_empty(world))
     told = {event.id: event.message for event in await collect_all(world.kafka, VersionCommitted)}
     assert Counter(m.dataset_version.number for m in told.values()) == {n: 1 for n, _ in commits}
     named = Counter(label_id for message in told.values() for label_id in message.label_ids)
@@ -108,7 +108,7 @@ async def test_an_import_in_which_the_service_is_killed_leaves_nothing_visible_a
         await asyncio.sleep(3600)
 
     call = world.stub().ImportSamples(half())
-    await eventually(lambda: world.sql("select 1 from staged_samples limit 1"), deadline_s=30)
+    await eventually(lambda: world.sql("select 1 from staged_samples limit 1"))
     process.send_signal(signal.SIGKILL)
     await process.wait()
     with pytest.raises(grpc.aio.AioRpcError):

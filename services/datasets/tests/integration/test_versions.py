@@ -155,7 +155,7 @@ async def test_a_pack_that_cannot_be_made_says_why(clothes):
         return [line for line in await clothes.waiting() if "is not in object storage" in line]
 
     assert not response.ready
-    assert await eventually(told_why, deadline_s=20)
+    assert await eventually(told_why)
     blob.write_bytes(png(1))
     assert (await pack_of(clothes, 1)).height == 1
 
@@ -183,7 +183,7 @@ async def ready_pack(world, number: int) -> pb.GetPackResponse:
         response = await world.stub("service").GetPack(pb.GetPackRequest(dataset_version_id=f"clothes/data/{number}"))
         return response if response.ready else None
 
-    return await eventually(ready, deadline_s=20)
+    return await eventually(ready)
 
 
 async def pack_of(world, number: int) -> pl.DataFrame:

@@ -95,7 +95,7 @@ class World:
             rows = await self.sql("select revision from projects where project_id = :p", p=applied.project_id)
             return rows == [(applied.revision,)]
 
-        await eventually(known, deadline_s=30)
+        await eventually(known)
 
     async def flag(self, one: flag_pb2.Flag, *, id: str | None = None) -> str:
         return await publish(self.kafka, events_pb2.PredictionFlagged(flag=one), id=id)
@@ -104,7 +104,7 @@ class World:
         """Publishes flags one by one, each handled before the next."""
         for one in flags:
             await self.flag(one)
-            await eventually(lambda flag_id=one.flag_id: self.knows(flag_id), deadline_s=30)
+            await eventually(lambda flag_id=one.flag_id: self.knows(flag_id))
 
     async def knows(self, flag_id: str) -> bool:
         return bool(await self.sql("select 1 from flags where flag_id = :id", id=flag_id))
@@ -133,7 +133,8 @@ class World:
 
     def _channel(self, subject: str, role: str) -> grpc.aio.Channel:
         if subject not in self.channels:
-            self.channels[subject] = channel(self.address, token=self.tokens.add(subject=subject, role=role))
+            token = self.tokens.add(subject=subject, role=role)
+            self.channels[subject] = channel(self.address, token=token, deadline_s=60)
         return self.channels[subject]
 
     async def next_task(self, annotator: str, name: str = "clothes") -> pb.NextTaskResponse:
@@ -151,8 +152,8 @@ class World:
         request = pb.ReleaseTaskRequest(label_task_id=label_task_id, request_id=request_id or new_id())
         return await self.stub(annotator).ReleaseTask(request)
 
-    async def collect(self, message_type: Any, n: int, deadline_s: float = 20) -> list[Any]:
-        return await collect(self.kafka, message_type, n, deadline_s)
+    async def collect(self, message_type: Any, n: int) -> list[Any]:
+        return await collect(self.kafka, message_type, n)
 
     async def parked(self) -> list[operations_pb.ParkedEvent]:
         response = await self.operations().ListParkedEvents(operations_pb.ListParkedEventsRequest())

@@ -111,7 +111,7 @@ async def test_a_flag_waits_for_its_project_and_projects_never_mix(labeling):
 
     await labeling.apply(project("shoes", overlap_selected=2))
 
-    await eventually(lambda: labeling.knows("flag-1"), deadline_s=30)
+    await eventually(lambda: labeling.knows("flag-1"))
     overlaps = await labeling.sql("select project_id, overlap from label_tasks order by 1")
     assert overlaps == [("clothes", 1), ("shoes", 2)]
 
@@ -130,7 +130,7 @@ async def test_events_that_can_never_become_tasks_are_parked_and_later_ones_go_o
     async def all_parked() -> bool:
         return len(await clothes.parked()) == 3
 
-    await eventually(all_parked, deadline_s=30)
+    await eventually(all_parked)
     reasons = sorted(event.reason for event in await clothes.parked())
     assert reasons == ["INVALID_FLAG", "INVALID_FLAG", "MALFORMED_EVENT"]
 
@@ -142,11 +142,14 @@ async def test_a_flag_is_handled_once_the_database_answers_again(clothes):
     await clothes.sql(f"select pg_terminate_backend(pid) from pg_stat_activity where {ours}")
 
     await clothes.sql("alter table away rename to label_tasks")
-    for parked in await clothes.parked():  # where the retries were over before
-        request = operations_pb.RetryParkedEventRequest(parked_event_id=parked.parked_event_id, request_id=new_id())
-        await clothes.operations().RetryParkedEvent(request)
 
-    await eventually(lambda: clothes.knows("flag-1"), deadline_s=30)
+    async def handled_or_retried() -> bool:
+        for parked in await clothes.parked():  # where the attempts were over before
+            request = operations_pb.RetryParkedEventRequest(parked_event_id=parked.parked_event_id, request_id=new_id())
+            await clothes.operations().RetryParkedEvent(request)
+        return await clothes.knows("flag-1")
+
+    await eventually(handled_or_retried)
     assert await clothes.sql("select count(*) from label_tasks") == [(1,)]
 
 

@@ -71,7 +71,7 @@ async def killable(postgres_url, kafka, tokens, test_ports, tmp_path):
     process = Process(environment, tmp_path / "log")
     process.start()
     try:
-        await eventually(lambda: serves(world, process), deadline_s=60)
+        await eventually(lambda: serves(world, process))
         yield world, process
     finally:
         for one in world.channels.values():
@@ -91,7 +91,7 @@ async def test_nothing_is_lost_or_counted_twice_when_the_process_is_killed_at_ra
         await asyncio.gather(
             flag_all(world, flags, random.Random(SEED + 1)), kill_and_start(world, process, random.Random(SEED + 2))
         )
-        await eventually(lambda: all_settled(world, len(flags)), deadline_s=60)
+        await eventually(lambda: all_settled(world, len(flags)))
     finally:
         done.set()
         await asyncio.gather(*workers)
@@ -114,7 +114,7 @@ async def kill_and_start(world: World, process: Process, chance: random.Random) 
         await asyncio.sleep(chance.uniform(0.1, 1.5))  # the moment of the kill is the point
         await process.end(signal.SIGKILL)
         process.start()
-        await eventually(lambda: serves(world, process), deadline_s=60)
+        await eventually(lambda: serves(world, process))
 
 
 async def serves(world: World, process: Process) -> bool:
@@ -163,7 +163,7 @@ async def check_books(world: World, samples: set[str], flags: set[str]) -> None:
     answers = await world.sql("select annotation_id from annotations")
     assert (await world.sql("select sum(answers) from answer_days"))[0][0] == len(answers)
 
-    await eventually(lambda: outbox_is_empty(world), deadline_s=30)
+    await eventually(lambda: outbox_is_empty(world))
     submitted = {event.id for event in await collect_all(world.kafka, pb.AnnotationSubmitted)}
     assert submitted == {row[0] for row in answers}
     outcomes: dict[str, dict[int, object]] = {}

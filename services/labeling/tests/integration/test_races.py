@@ -9,6 +9,7 @@ import grpc
 from labeling_world import AUDIT, CLASSES, DISAGREEMENT, SELECTED, flag, project
 
 from relearn.labeling.v1 import labeling_service_pb2 as pb
+from relearn_runtime.testing import eventually
 
 ANNOTATORS = [f"annotator-{i}" for i in range(8)]
 
@@ -44,9 +45,11 @@ async def test_eight_annotators_at_work_while_flags_join_answer_every_slot_once_
         for one in flags:
             await labeling.flag(one)
 
+    answered = 0
+
     async def work(annotator: str, number: int) -> None:
-        idle = 0
-        while idle < 20:
+        nonlocal answered
+        while answered < cap:  # having no task may also mean that the flags are not consumed yet
             try:
                 task = (await labeling.next_task(annotator)).label_task
             except grpc.aio.AioRpcError as error:
@@ -54,13 +57,14 @@ async def test_eight_annotators_at_work_while_flags_join_answer_every_slot_once_
                     raise
                 return
             if not task.label_task_id:
-                idle += 1
                 await asyncio.sleep(0.05)
                 continue
-            idle = 0
             await labeling.submit(annotator, task.label_task_id, CLASSES[(number // 3) % 3])
+            answered += 1
 
-    await asyncio.gather(flag_all(), *(work(annotator, i) for i, annotator in enumerate(ANNOTATORS)))
+    async with asyncio.timeout(60):
+        await asyncio.gather(flag_all(), *(work(annotator, i) for i, annotator in enumerate(ANNOTATORS)))
+    await eventually(lambda: all_flags_are_known(labeling, len(flags)))
 
     answers = await labeling.sql("select label_task_id, slot, annotator from annotations")
     assert len(answers) == cap == (await labeling.sql("select sum(answers) from answer_days"))[0][0]
@@ -74,3 +78,7 @@ async def test_eight_annotators_at_work_while_flags_join_answer_every_slot_once_
     assert await labeling.parked() == []
     page = await labeling.stub("eve", "engineer").ListLabelTasks(pb.ListLabelTasksRequest(project_id="clothes"))
     assert page.total == 20
+
+
+async def all_flags_are_known(labeling, count: int) -> bool:
+    return await labeling.sql("select count(*) from flags") == [(count,)]

@@ -36,7 +36,7 @@ from relearn_runtime import channel, new_id
 from relearn_runtime.envelope import encode
 from relearn_runtime.errors import InvalidInput
 from relearn_runtime.rpc_errors import DETAILS, status_of
-from relearn_runtime.testing import NotInTime, collect, eventually, publish
+from relearn_runtime.testing import DEADLINE_S, NotInTime, collect, eventually, publish
 
 CLASSES = ("shirt", "boot", "bag")
 CHAMPION, CANARY = serving_pb.PredictionMade.ARM_CHAMPION, serving_pb.PredictionMade.ARM_CANARY
@@ -234,7 +234,7 @@ class World:
         async def known() -> bool:
             return await self.one(query, p=applied.project_id) == applied.revision
 
-        await eventually(known, deadline_s=60)
+        await eventually(known)
 
     async def route(
         self, champion: int, challenger: int = 0, *, revision: int, name: str = "clothes", left: int = 0
@@ -259,7 +259,7 @@ class World:
         async def known() -> bool:
             return await self.one(query, p=name) == revision
 
-        await eventually(known, deadline_s=30)
+        await eventually(known)
         return event_id
 
     async def register(self, version: int, *, accuracy: float, samples: int = 1000, name: str = "clothes") -> None:
@@ -276,7 +276,7 @@ class World:
         async def known() -> bool:
             return bool(await self.one(query, v=registered.model_version_id))
 
-        await eventually(known, deadline_s=30)
+        await eventually(known)
 
     async def send(self, predictions: list[serving_pb.PredictionMade]) -> None:
         """Puts predictions on their topic, in order, as the tap does."""
@@ -289,7 +289,7 @@ class World:
 
     async def seen(self, prediction: serving_pb.PredictionMade) -> None:
         query = "select 1 from recent_predictions where prediction_id = :id"
-        await eventually(lambda: self.one(query, id=prediction.prediction_id), deadline_s=60)
+        await eventually(lambda: self.one(query, id=prediction.prediction_id))
 
     async def answer(self, flag: Any, label: str, *, revision: int = 1) -> str:
         """People agree on a label for the sample of a flag."""
@@ -316,9 +316,9 @@ class World:
         async def enough() -> bool:
             return await self.one("select count(*) from picks where settled is not null") >= n
 
-        await eventually(enough, deadline_s=30)
+        await eventually(enough)
 
-    async def collect(self, message_type: Any, n: int, *, deadline_s: float = 30.0) -> list[Any]:
+    async def collect(self, message_type: Any, n: int, *, deadline_s: float = DEADLINE_S) -> list[Any]:
         return await collect(self.kafka, message_type, n, deadline_s=deadline_s)
 
     async def flags(self, n: int, *, stream: int | None = None) -> list[Any]:
@@ -337,7 +337,7 @@ class World:
         async def is_empty() -> bool:
             return await self.sql("select 1 from outbox") == []
 
-        await eventually(is_empty, deadline_s=30)
+        await eventually(is_empty)
         try:
             await self.collect(message_type, more_than + 1, deadline_s=1.5)
         except NotInTime:
@@ -351,7 +351,7 @@ class World:
         return OperationsServiceStub(self._channel("engineer"))
 
     def _channel(self, role: str) -> grpc.aio.Channel:
-        self.channels.append(channel(self.address, token=self.tokens.of(role), deadline_s=20))
+        self.channels.append(channel(self.address, token=self.tokens.of(role), deadline_s=60))
         return self.channels[-1]
 
     def _send(self, predictions: list[serving_pb.PredictionMade]) -> None:

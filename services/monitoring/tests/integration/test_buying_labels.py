@@ -149,7 +149,7 @@ async def test_repeated_and_older_answers_change_nothing(clothes):
     async def corrected() -> bool:
         return await clothes.sql(query) == [(False, 3)]
 
-    await eventually(corrected, deadline_s=30)
+    await eventually(corrected)
 
 
 async def test_alert_is_resolved_when_its_version_leaves_the_route(clothes):
@@ -202,7 +202,7 @@ async def test_refused_input_returns_its_label_and_another_is_picked(clothes):
         await clothes.serve(traffic.predictions(50, shifted=True))
         return await balanced()
 
-    await eventually(more, deadline_s=60)
+    await eventually(more)
     got = await clothes.stub().GetMonitoring(monitoring_service_pb2.GetMonitoringRequest(project_id="clothes"))
     assert got.refused_inputs == (await clothes.sql("select count(*) from picks where state = 'refused'"))[0][0]
     assert sum(stream.spent for stream in got.budget.streams) == 50
@@ -223,6 +223,7 @@ async def test_labels_to_learn_from_that_will_not_count_are_asked_for_with_other
         await clothes.close(flag)
     again = await clothes.flags(34, stream=SELECTED)
     assert len({flag.sample_id for flag in again}) == 34
+    await clothes.flags(20, stream=AUDIT)
     assert await clothes.none(pb.PredictionFlagged, more_than=34 + 20)
     assert await clothes.sql(BOUGHT) == [(0, 34 + 20)]
     assert await clothes.one("select refused_inputs from monitored_projects") == 0
@@ -270,7 +271,7 @@ async def test_datasets_that_are_away_delay_flags_and_lose_none(clothes):
     async def tried() -> bool:
         return await clothes.one("select count(*) from picks where attempts > 0 and state = 'picked'") >= 20
 
-    await eventually(tried, deadline_s=60)
+    await eventually(tried)
     clothes.datasets.away = False
 
     assert len(await clothes.flags(50)) == 50

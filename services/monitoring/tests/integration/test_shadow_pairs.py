@@ -46,7 +46,7 @@ async def reported(world, **expected):
                 return report
         return None
 
-    return await eventually(said, deadline_s=40)
+    return await eventually(said)
 
 
 async def test_pairs_are_counted_once_whichever_side_comes_first(shadowed):

@@ -211,6 +211,7 @@ async def test_two_projects_on_one_topic_never_mix(clothes):
     after = [made for pair in zip(shifted, theirs.predictions(100), strict=True) for made in pair]
 
     await clothes.serve(before + after)
+    await clothes.seen(shifted[-1])  # of another partition
     await clothes.collect(pb.AlertOpened, 1)
 
     assert await clothes.sql("select distinct project_id from alerts") == [("clothes",)]

@@ -33,7 +33,7 @@ from relearn.training.v1.study_pb2 import Run, Study
 from relearn_registry.app import build
 from relearn_registry.config import Config
 from relearn_runtime import Service, channel, new_id, utc_now
-from relearn_runtime.testing import NotInTime, collect, eventually, publish
+from relearn_runtime.testing import DEADLINE_S, NotInTime, collect, eventually, handled, publish
 
 PROJECT = "fashion"
 OUTCOMES = {
@@ -117,12 +117,12 @@ class Loop:
         return finished.study.study_id
 
     async def champion(self) -> None:
-        """A project with a first version that serves, and its dataset version."""
+        """A project with a first version that serves, and its dataset version; the registry knows the route."""
         await self.apply_if_missing()
         await self.committed(1)
         await self.study()
         await self.judged(1)
-        await self.route(1, champion=1, how="first")
+        await self.handled(await self.route(1, champion=1, how="first"))
 
     async def apply_if_missing(self) -> None:
         listed = await self.registry.ListProjects(pb.ListProjectsRequest())
@@ -130,12 +130,12 @@ class Loop:
             await self.apply()
 
     async def in_shadow(self, *, dataset: int = 2, revision: int = 2) -> None:
-        """Beside the champion, version 2 in the shadow."""
+        """Beside the champion, version 2 in the shadow, as the registry knows."""
         await self.champion()
         await self.committed(dataset)
         await self.study(dataset=dataset)
         await self.judged(2)
-        await self.route(revision, champion=1, challenger=2, how="shadow")
+        await self.handled(await self.route(revision, champion=1, challenger=2, how="shadow"))
 
     async def committed(self, number: int, *label_ids: str) -> str:
         version = DatasetVersion(
@@ -182,6 +182,10 @@ class Loop:
             ),
         )
         return await publish(self.kafka, changed)
+
+    async def handled(self, *event_ids: str) -> None:
+        """Until the registry has taken in what these events say: topics are read in any order."""
+        await handled(self.config.database_url.get_secret_value(), *event_ids)
 
     async def flagged(self, flag: Flag) -> str:
         return await publish(self.kafka, PredictionFlagged(flag=flag))
@@ -234,15 +238,15 @@ class Loop:
             await self.accepted(flag, "shirt" if i < wins else "coat")
         return flags
 
-    async def judgements(self, count: int, deadline_s: float = 20) -> list[Any]:
+    async def judgements(self, count: int, deadline_s: float = DEADLINE_S) -> list[Any]:
         """So many events with a judgement in the order of the topic."""
         return await collect(self.kafka, ModelVersionJudged, count, deadline_s)
 
-    async def judged(self, count: int, deadline_s: float = 20) -> list[Judgement]:
+    async def judged(self, count: int, deadline_s: float = DEADLINE_S) -> list[Judgement]:
         """So many judgements in the order of the topic."""
         return [event.message.judgement for event in await self.judgements(count, deadline_s)]
 
-    async def registered(self, count: int, deadline_s: float = 20) -> list[Any]:
+    async def registered(self, count: int, deadline_s: float = DEADLINE_S) -> list[Any]:
         events = await collect(self.kafka, ModelVersionRegistered, count, deadline_s)
         return [event.message.model_version for event in events]
 
@@ -258,13 +262,13 @@ class Loop:
             lines = (await self.operations.GetWaiting(GetWaitingRequest(project_id=PROJECT))).waiting
             return next((line for line in lines if words in line.waits_for), None)
 
-        return await eventually(said, 15)
+        return await eventually(said)
 
     async def stands(self, number: int, words: str) -> None:
         async def said() -> bool:
             return words in (await self.status(number)).standing
 
-        await eventually(said, 15)
+        await eventually(said)
 
     async def promote(self, number: int, reason: str = "I looked at it") -> Judgement:
         request = pb.PromoteModelVersionRequest(model_version_id=model(number), reason=reason, request_id=new_id())
@@ -341,7 +345,7 @@ def config(postgres_url: str, kafka: Any, tokens: Any, tmp_path: Path) -> Config
         gate_every_s=0.1,
         copy_lease_s=1,
         drain_timeout_s=1,
-        why_deadline_s=0.5,
+        why_deadline_s=30,
     )
 
 
@@ -350,7 +354,7 @@ def loop_events(config: Config, kafka: Any, tokens: Any, tmp_path: Path) -> Any:
     """Makes a narrator around a registry that runs."""
 
     def make(service: Service) -> Loop:
-        engineer = channel(service.address, token=tokens.of("engineer"), deadline_s=10)
+        engineer = channel(service.address, token=tokens.of("engineer"), deadline_s=60)
         return Loop(
             kafka=kafka,
             config=config,

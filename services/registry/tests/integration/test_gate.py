@@ -58,6 +58,7 @@ async def test_disagreements_settled_for_the_challenger_let_it_pass(loop):
 async def test_a_verdict_names_the_version_the_route_and_the_labels_it_came_from(loop, make_disagreement):
     await loop.in_shadow()
     compared = await loop.compared(asked=10)
+    await loop.handled(compared)
     flags = [make_disagreement(i) for i in range(1, 11)]
 
     told = [await loop.accepted(flag, "shirt") for flag in flags]
@@ -98,8 +99,8 @@ async def test_a_redelivered_label_counts_once(loop, make_disagreement):
 
     (event,) = await collect(loop.kafka, LabelAccepted, 1)
     await publish(loop.kafka, event.message, id=first)
-    await publish(loop.kafka, event.message)
-    await loop.flagged(flag)
+    again = await publish(loop.kafka, event.message)
+    await loop.handled(again, await loop.flagged(flag))
 
     line = await loop.waits_for("1 of 10 disagreements settled")
     assert line.progress == pytest.approx(0.1)
@@ -111,8 +112,8 @@ async def test_an_older_outcome_of_a_task_never_replaces_a_newer(loop, make_disa
     flag = make_disagreement(1)
 
     await loop.accepted(flag, "shirt", revision=2)
-    await loop.disputed(flag, revision=1)
-    await loop.disputed(make_disagreement(2))
+    older = await loop.disputed(flag, revision=1)
+    await loop.handled(older, await loop.disputed(make_disagreement(2)))
 
     line = await loop.waits_for("2 of 10 disagreements settled")
     assert "1 for it, 0 for the champion" in line.waits_for
@@ -155,7 +156,7 @@ async def test_a_better_label_of_a_sample_that_was_trained_on_does_not_count_eit
     flag = make_disagreement(1)
 
     await loop.accepted(flag, "coat", label_id="first-answer", revision=1)
-    await loop.accepted(flag, "shirt", label_id="second-answer", revision=2)
+    await loop.handled(await loop.accepted(flag, "shirt", label_id="second-answer", revision=2))
 
     line = await loop.waits_for("1 of 10 disagreements settled")
     assert "0 for it, 0 for the champion" in line.waits_for
@@ -261,7 +262,7 @@ async def test_a_champion_that_can_not_be_compared_with_does_not_block_what_foll
     await publish(loop.kafka, broken)
     await loop.judged(1)
     await loop.promote(1, "its numbers are in another file")
-    await loop.route(1, champion=1, how="first")
+    await loop.handled(await loop.route(1, champion=1, how="first"))
 
     await loop.study()
 
@@ -293,5 +294,5 @@ async def test_a_disagreement_without_a_place_is_parked(loop, make_disagreement)
     async def there():
         return (await loop.operations.ListParkedEvents(ListParkedEventsRequest())).parked_events
 
-    (row,) = await eventually(there, 15)
+    (row,) = await eventually(there)
     assert row.reason == "INVALID_DISAGREEMENT"

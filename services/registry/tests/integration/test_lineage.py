@@ -140,11 +140,11 @@ async def until_traced(loop, id, *wanted):
         assert not missing, f"missing: {missing}"
         return found
 
-    return await eventually(complete, 20)
+    return await eventually(complete)
 
 
 async def whole_loop(loop, *, shuffled):
-    """One turn: ten predictions flagged after an alert, two commits, a study, a new champion."""
+    """One turn, all of it known: ten predictions flagged after an alert, two commits, a study, a new champion."""
     await loop.champion()
     study = loop.finished_study(dataset=3)
     other_run = Run(
@@ -189,18 +189,19 @@ async def whole_loop(loop, *, shuffled):
     ]
     if shuffled:
         random.Random(7).shuffle(told)
-    for message in told:
-        await publish(loop.kafka, message)
+    ids = [await publish(loop.kafka, message) for message in told]
     study.winner.end_time.CopyFrom(at(11))
-    await publish(loop.kafka, study)
+    ids.append(await publish(loop.kafka, study))
     await loop.judged(2)
     await loop.route(2, champion=1, challenger=2, how="shadow", judgement=f"{P}/model/2/judgement/1")
     await loop.answers(10, 0)
     await loop.judged(3)
-    await loop.route(3, champion=1, challenger=2, how="canary", judgement=f"{P}/model/2/judgement/2")
-    await loop.route(4, champion=2, how="finished", left=1)
-    await publish(loop.kafka, AlertResolved(alert=alert(), project_id=P, route_id=f"{P}/route/4"))
-    await publish(loop.kafka, version(4, "label-later", minute=50))
+    ids.append(await loop.route(3, champion=1, challenger=2, how="canary", judgement=f"{P}/model/2/judgement/2"))
+    ids.append(await loop.route(4, champion=2, how="finished", left=1))
+    resolved = AlertResolved(alert=alert(), project_id=P, route_id=f"{P}/route/4")
+    ids.append(await publish(loop.kafka, resolved))
+    ids.append(await publish(loop.kafka, version(4, "label-later", minute=50)))
+    await loop.handled(*ids)
     return study
 
 
@@ -284,7 +285,7 @@ async def test_events_told_twice_change_nothing(loop):
     for message in told:
         event_id = await publish(loop.kafka, message)
         await publish(loop.kafka, message, id=event_id)
-        await publish(loop.kafka, message)
+        await loop.handled(event_id, await publish(loop.kafka, message))
 
     found = await until_traced(loop, "prediction-1", "label-1")
 
@@ -295,18 +296,17 @@ async def test_events_told_twice_change_nothing(loop):
 
 async def test_alerts_end_refuted_or_resolved_and_labels_give_way_to_better_ones(loop):
     await loop.apply()
-    told = answered("1")
-    await publish(loop.kafka, AlertOpened(alert=alert(), project_id=P))
-    await publish(loop.kafka, AlertRefuted(alert=alert(), project_id=P, label_ids=["label-1"]))
-    await publish(loop.kafka, AlertResolved(alert=alert(), project_id=P))
-    for message in told:
-        await publish(loop.kafka, message)
-    await publish(
-        loop.kafka,
+    told = [
+        AlertOpened(alert=alert(), project_id=P),
+        AlertRefuted(alert=alert(), project_id=P, label_ids=["label-1"]),
+        AlertResolved(alert=alert(), project_id=P),
+        *answered("1"),
         LabelSuperseded(
             label_id="label-1", by_label_id="label-2", label_task_id="task-1", project_id=P, sample_id=f"{P}/sample/1"
         ),
-    )
+    ]
+
+    await loop.handled(*[await publish(loop.kafka, message) for message in told])
 
     found = await until_traced(loop, "alert-1", "alert-1/refuted", "alert-1/resolved", "label-2", "prediction-alarm")
 
@@ -319,9 +319,10 @@ async def test_alerts_end_refuted_or_resolved_and_labels_give_way_to_better_ones
 async def test_an_alert_leads_to_the_rollout_that_it_stopped_whichever_is_told_first(loop):
     await loop.champion()
     await loop.route(2, champion=1, challenger=2, how="canary", judgement=f"{P}/model/2/judgement/1")
-    await loop.route(3, champion=1, how="undone", left=2, alert="alert-1")
+    undone = await loop.route(3, champion=1, how="undone", left=2, alert="alert-1")
     await publish(loop.kafka, AlertOpened(alert=alert(), project_id=P))
-    await publish(loop.kafka, AlertConfirmed(alert=alert(), project_id=P, label_ids=["label-1"]))
+    confirmed = AlertConfirmed(alert=alert(), project_id=P, label_ids=["label-1"])
+    await loop.handled(undone, await publish(loop.kafka, confirmed))
 
     found = await until_traced(loop, "alert-1", "alert-1/confirmed", f"{P}/route/3")
 

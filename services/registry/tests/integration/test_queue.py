@@ -32,7 +32,7 @@ async def test_when_the_way_is_free_the_version_that_waited_meets_the_champion_o
     await loop.study()
     await loop.answers(10, 0)
     await loop.judged(3)
-    await loop.route(3, champion=1, challenger=2, how="canary")
+    await loop.handled(await loop.route(3, champion=1, challenger=2, how="canary"))
     await loop.nothing_more(3, 1.0)
 
     await loop.route(4, champion=2, how="finished", left=1)
@@ -68,7 +68,7 @@ async def test_manual_approval_holds_the_first_version_and_a_challenger(loop):
     assert (first.step, first.verdict, first.person) == (1, PASSED, "test-engineer")
     assert first.reason.startswith("looks good (first version; accuracy 0.900")
     assert any(m.name == "accuracy/imported" for m in first.measurements)
-    await loop.route(1, champion=1, how="first")
+    await loop.handled(await loop.route(1, champion=1, how="first"))
     await loop.study()
     assert (await loop.judged(2))[1].step == 1
     await loop.route(2, champion=1, challenger=2, how="shadow")
@@ -119,7 +119,7 @@ async def test_a_version_under_approval_meets_the_champion_that_a_person_chose_i
 
 async def test_after_a_rollback_what_had_passed_meets_the_champion_that_came_back(loop):
     await loop.in_shadow()
-    await loop.route(3, champion=2, how="finished", left=1)
+    await loop.handled(await loop.route(3, champion=2, how="finished", left=1))
     await loop.study()
     assert (await loop.judged(3))[2].champion_model_version_id == "fashion/model/2"
 
@@ -150,7 +150,7 @@ async def test_aliases_follow_the_route_and_an_older_one_never_overwrites(loop):
     await loop.in_shadow()
     await loop.route(4, champion=2, how="finished", left=1)
     await loop.route(3, champion=1, challenger=2, how="canary")
-    moved = await collect(loop.kafka, AliasMoved, 4, 20)
+    moved = await collect(loop.kafka, AliasMoved, 4)
 
     told = [(e.message.alias, e.message.model_version_id, e.message.route_revision) for e in moved]
 
@@ -174,6 +174,6 @@ async def test_a_redelivered_route_moves_nothing_twice(loop):
     await publish(loop.kafka, event.message)
     await loop.route(2, champion=1, challenger=2, how="shadow")
 
-    moved = await collect(loop.kafka, AliasMoved, 2, 20)
+    moved = await collect(loop.kafka, AliasMoved, 2)
 
     assert [e.message.route_revision for e in moved] == [1, 2]

@@ -50,7 +50,7 @@ async def test_applying_a_project_shows_its_defaults_and_tells_everybody(loop):
     assert (response.project.revision, response.project.training.trials) == (1, 2)
     assert response.project.monitoring.labels_per_day == 500
     assert response.project.label_set.version == 1
-    (event,) = await collect(loop.kafka, ProjectApplied, 1, 20)
+    (event,) = await collect(loop.kafka, ProjectApplied, 1)
     assert event.message.project == response.project
     assert event.message.person == "test-engineer"
 
@@ -64,7 +64,7 @@ async def test_applying_the_same_again_changes_nothing_and_a_change_raises_the_r
 
     assert [same.changed, shown.changed, changed.changed] == [False, False, True]
     assert changed.project.revision == 2
-    events = await collect(loop.kafka, ProjectApplied, 2, 20)
+    events = await collect(loop.kafka, ProjectApplied, 2)
     assert [e.message.project.revision for e in events] == [1, 2]
 
 
@@ -76,7 +76,7 @@ async def test_a_repeated_request_gets_the_first_answer_and_tells_nothing_twice(
     again = await loop.registry.ApplyProject(request)
 
     assert again == first
-    events = await collect(loop.kafka, ProjectApplied, 2, 20)
+    events = await collect(loop.kafka, ProjectApplied, 2)
     assert [e.message.project.revision for e in events] == [1, 2]
 
 
@@ -186,7 +186,7 @@ async def test_a_project_is_paused_once_and_resumed(loop):
     assert (paused.state, paused.revision) == (Project.STATE_PAUSED, 2)
     assert paused == replayed == again
     assert (resumed.state, resumed.revision) == (Project.STATE_ACTIVE, 3)
-    events = await collect(loop.kafka, ProjectApplied, 3, 20)
+    events = await collect(loop.kafka, ProjectApplied, 3)
     assert [e.message.reason for e in events] == ["", "new camera", "it works"]
 
 

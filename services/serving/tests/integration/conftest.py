@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from relearn.registry.v1.registry_service_pb2_grpc import add_RegistryServiceSer
 from relearn_runtime import new_id, utc_now
 from relearn_serving.control.app import build
 from relearn_serving.control.config import Config as ControlConfig
+from relearn_serving.gateway.decoding import Workers
 
 sys.path.insert(0, str(Path(__file__).parent))
 from own_broker import OwnBroker
@@ -21,7 +22,7 @@ from serving_loop import Loop, Registry
 
 
 @pytest.fixture
-async def the_loop(postgres_url: str, kafka: Any, tokens: Any, tmp_path: Path) -> AsyncIterator[Loop]:
+async def the_loop(postgres_url: str, kafka: Any, tokens: Any, test_ports: Any, tmp_path: Path) -> AsyncIterator[Loop]:
     store = tmp_path / "objects"
     store.mkdir()
     registry = Registry(store)
@@ -32,7 +33,7 @@ async def the_loop(postgres_url: str, kafka: Any, tokens: Any, tmp_path: Path) -
     config = ControlConfig(
         kafka_bootstrap_servers=kafka.bootstrap_servers,
         kafka_topic_prefix=kafka.topic_prefix,
-        listen_address="127.0.0.1:0",
+        listen_address=f"127.0.0.1:{test_ports.claim_any()}",  # it is stopped and started again there
         metrics_address="127.0.0.1:0",
         tokens_file=tokens.path,
         token=tokens.of("service"),
@@ -59,6 +60,20 @@ async def the_loop(postgres_url: str, kafka: Any, tokens: Any, tmp_path: Path) -
         await made.control_channel.close()
         await made.control.stop()
         await server.stop(None)
+
+
+@pytest.fixture
+def decoding(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Sizes of the requests that were given to the decoding threads so far."""
+    given: list[int] = []
+    submit = Workers.submit
+
+    def noted(workers: Workers, work: Callable[[], None], *, size_bytes: int) -> None:
+        submit(workers, work, size_bytes=size_bytes)
+        given.append(size_bytes)
+
+    monkeypatch.setattr(Workers, "submit", noted)
+    return given
 
 
 @pytest.fixture

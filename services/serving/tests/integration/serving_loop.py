@@ -29,7 +29,7 @@ from relearn.serving.v1.control_service_pb2_grpc import ControlServiceStub
 from relearn.serving.v1.route_pb2 import Route
 from relearn_media import Preprocessing
 from relearn_runtime import Service, channel, new_id, utc_now
-from relearn_runtime.testing import eventually, publish
+from relearn_runtime.testing import DEADLINE_S, eventually, publish
 from relearn_serving.control.app import build
 from relearn_serving.control.config import Config as ControlConfig
 from relearn_serving.gateway.app import Gateway
@@ -136,7 +136,7 @@ class Loop:
     project_revision: int = 0
 
     def __post_init__(self) -> None:
-        self.control_channel = channel(self.control.address, token=self.tokens.of("engineer"), deadline_s=15)
+        self.control_channel = channel(self.control.address, token=self.tokens.of("engineer"), deadline_s=60)
         self.control_stub = ControlServiceStub(self.control_channel)
 
     async def apply(self, project: str = "shop", *, paused: bool = False, **rollout: Any) -> None:
@@ -181,7 +181,7 @@ class Loop:
         return next((route for route in response.routes if route.project_id == project), None)
 
     async def route_is(
-        self, wanted: Callable[[Route], bool], project: str = "shop", *, deadline_s: float = 15
+        self, wanted: Callable[[Route], bool], project: str = "shop", *, deadline_s: float = DEADLINE_S
     ) -> Route:
         async def found() -> Route | None:
             try:
@@ -247,7 +247,7 @@ class Loop:
         await self.control.start()
 
 
-async def in_force(gateway: Gateway, project: str, revision: int, *, deadline_s: float = 15) -> None:
+async def in_force(gateway: Gateway, project: str, revision: int, *, deadline_s: float = DEADLINE_S) -> None:
     """Waits until the gateway serves a revision, or a later one."""
 
     def reached() -> bool:

@@ -42,7 +42,7 @@ async def refused(kind: type[RelearnError], reason: str) -> AsyncIterator[None]:
 @pytest.fixture
 async def report(the_loop: Any) -> AsyncIterator[Any]:
     """Reports of a gateway that the test plays."""
-    gateway = channel(the_loop.control.address, token=the_loop.tokens.of("service"), deadline_s=10)
+    gateway = channel(the_loop.control.address, token=the_loop.tokens.of("service"), deadline_s=60)
     reports = 0
 
     async def send(*counters: VersionCounters, **told: Any) -> Any:
@@ -227,4 +227,4 @@ async def says(the_loop: Any, text: str) -> None:
     async def found() -> bool:
         return text in await the_loop.waiting()
 
-    await eventually(found, 10)
+    await eventually(found)

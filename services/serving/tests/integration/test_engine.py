@@ -65,13 +65,13 @@ class ListedCall:
 
     def end(self) -> str:
         """The version that answered, the reason of a refusal, or "expired"."""
-        assert self._ended.wait(20), "the call never ended"
+        assert self._ended.wait(60), "the call never ended"
         if self._end is None:
             return "expired"
         return self._end.reason if isinstance(self._end, RelearnError) else str(self._end.model_version)
 
     def label(self) -> str:
-        assert self._ended.wait(20)
+        assert self._ended.wait(60)
         assert isinstance(self._end, oip.ModelInferResponse)
         return bytes(self._end.raw_output_contents[1])[4:].decode()
 
@@ -230,7 +230,7 @@ def test_a_pinned_version_that_hangs_holds_up_no_picture(bench: Bench) -> None:
     go = threading.Event()
 
     def load(model_version_id: str) -> Model:
-        go.wait(20)
+        go.wait(60)
         if model_version_id == "shop/model/9":
             raise UnknownVersion("registry knows no shop/model/9")
         return bench.model(model_version_id, favourite=1)
@@ -264,7 +264,7 @@ def test_a_model_slower_than_its_traffic_says_overloaded_and_holds_up_no_other(b
     run = slow.run
 
     def held(batch: Any) -> Any:
-        go.wait(20)
+        go.wait(60)
         return run(batch)
 
     slow.run = held

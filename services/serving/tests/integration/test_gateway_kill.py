@@ -43,7 +43,7 @@ class Process:
         """Sends a signal and waits; the exit code."""
         assert self._child is not None
         self._child.send_signal(number)
-        return self._child.wait(30)
+        return self._child.wait(60)
 
     def clean_up(self) -> None:
         if self._child is not None and self._child.poll() is None:
@@ -73,7 +73,7 @@ class Products:
 
     async def are_given(self, more: int) -> None:
         wanted = len(self.given) + more
-        await eventually(lambda: len(self.given) >= wanted, 30)
+        await eventually(lambda: len(self.given) >= wanted)
 
     async def stop(self) -> None:
         self._stopping = True
@@ -103,7 +103,7 @@ async def arrived(broker: OwnBroker, *, more_than: int) -> None:
     async def enough() -> bool:
         return len(await asyncio.to_thread(told, broker)) > more_than
 
-    await eventually(enough, 60)
+    await eventually(enough)
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ async def test_numbers_told_and_gaps_are_the_numbers_drawn(
         gateway.start()
         await products.are_given(100)
         own_broker.kill()
-        await eventually(lambda: spooled(spool) > 200_000, 60)
+        await eventually(lambda: spooled(spool) > 200_000)
         gateway.end(signal.SIGKILL)  # with predictions on its disk
         waiting = spooled(spool)
         own_broker.start()
@@ -143,7 +143,7 @@ async def test_numbers_told_and_gaps_are_the_numbers_drawn(
         gateway.end(signal.SIGKILL)  # amid, or just after, their replay
         gateway.start()
         await products.are_given(100)
-        await eventually(lambda: spooled(spool) == 0, 30)
+        await eventually(lambda: spooled(spool) == 0)
         await products.stop()
         assert gateway.end(signal.SIGTERM) == 0
 

@@ -35,7 +35,7 @@ class Traffic:
         async with triton.InferenceServerClient(self._address) as client:
             while not self._stopping:
                 try:
-                    result = await client.infer("shop", given, client_timeout=10)
+                    result = await client.infer("shop", given, client_timeout=60)
                     self.answers[result.get_response().model_version] += 1
                 except InferenceServerException as error:
                     self.refusals.append(str(error))
@@ -56,7 +56,7 @@ async def test_a_rollout_goes_from_shadow_to_champion_without_a_failed_request(t
     await in_force(gateway, "shop", shadow.revision)
     await collect(the_loop.kafka, PredictionMade, 200)
     await the_loop.judge(second, step=2)
-    done = await the_loop.route_is(lambda route: route.champion_model_version_id == second, deadline_s=40)
+    done = await the_loop.route_is(lambda route: route.champion_model_version_id == second)
     await in_force(gateway, "shop", done.revision)
     before = traffic.answers["2"]
     await eventually(lambda: traffic.answers["2"] > before + 20)
@@ -154,7 +154,7 @@ async def test_a_rollback_returns_when_the_gateways_have_it(the_loop: Any) -> No
     second = the_loop.registry.add("shop", 2, favourite=1)
     await the_loop.judge(second, step=2, person="ada", reason="I looked at it")
     traffic = Traffic(gateway.address)
-    await the_loop.route_is(lambda route: route.champion_model_version_id == second, deadline_s=30)
+    await the_loop.route_is(lambda route: route.champion_model_version_id == second)
     request = RollbackRequest(project_id="shop", reason="customers complain", request_id=new_id())
 
     response = await the_loop.control_stub.Rollback(request)
@@ -244,12 +244,14 @@ async def test_traffic_goes_on_while_control_is_away_and_moves_follow_its_return
     assert traffic.refusals == []
 
 
-async def test_a_stop_answers_what_is_under_way_and_what_comes_may_be_retried(the_loop: Any) -> None:
-    gateway = await the_loop.serving(favourite=0, max_image_pixels=200_000_000)
+async def test_a_stop_answers_what_is_under_way_and_what_comes_may_be_retried(
+    the_loop: Any, decoding: list[int]
+) -> None:
+    gateway = await the_loop.serving(favourite=0, max_image_pixels=200_000_000, drain_timeout_s=60.0)
     traffic = Traffic(gateway.address)
     await eventually(lambda: traffic.answers.total() > 20)
     slow = asyncio.create_task(infer(gateway.address, png(side=9_000)))
-    await asyncio.sleep(0.1)  # on its way, and longer than that to decode
+    await eventually(lambda: decoding)
 
     await gateway.stop()
     the_loop.gateways.clear()
@@ -310,7 +312,7 @@ async def says(the_loop: Any, text: str) -> None:
     async def found() -> bool:
         return text in await the_loop.waiting()
 
-    await eventually(found, 10)
+    await eventually(found)
 
 
 def gateway_folder(the_loop: Any) -> Any:

@@ -15,6 +15,7 @@ from relearn.serving.v1.events_pb2 import PredictionMade
 from relearn_contracts.topics import topic_of
 from relearn_runtime import utc_now
 from relearn_runtime.envelope import Record, encode
+from relearn_runtime.testing import DEADLINE_S
 from relearn_serving.gateway.spool import Spool
 from relearn_serving.gateway.tap import Tap, producer_settings
 
@@ -43,7 +44,7 @@ def read_all(broker: OwnBroker) -> list[int]:
     return [message.sequence for message in messages]
 
 
-def wait_until(condition: Any, deadline_s: float = 30.0) -> None:
+def wait_until(condition: Any, deadline_s: float = DEADLINE_S) -> None:
     give_up = time.monotonic() + deadline_s
     while not condition():
         assert time.monotonic() < give_up, "not in time"

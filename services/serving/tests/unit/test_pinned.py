@@ -22,7 +22,7 @@ class Loads:
 
     def __call__(self, model_version_id: str) -> Model:
         self.asked[model_version_id] += 1
-        self.go.wait(10)
+        self.go.wait(60)
         if model_version_id == "shop/model/9":
             raise UnknownVersion("registry knows no shop/model/9")
         return Model.__new__(Model)
@@ -41,7 +41,7 @@ class Answers:
 
     def wait(self, count: int) -> None:
         for _ in range(count):
-            assert self._came.acquire(timeout=10)
+            assert self._came.acquire(timeout=60)
 
 
 @pytest.fixture

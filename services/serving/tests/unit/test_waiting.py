@@ -36,11 +36,11 @@ def test_work_that_waits_is_bounded_by_bytes_and_left_at_stop():
 
     def first() -> None:
         started.set()
-        go.wait(10)
+        go.wait(60)
         done.append("first")
 
     workers.submit(first, size_bytes=50)
-    assert started.wait(10)
+    assert started.wait(60)
     workers.submit(lambda: done.append("second"), size_bytes=50)
     with pytest.raises(Overloaded):
         workers.submit(lambda: done.append("third"), size_bytes=50)
@@ -49,7 +49,7 @@ def test_work_that_waits_is_bounded_by_bytes_and_left_at_stop():
     with pytest.raises(RuntimeError, match="shutdown"):
         submit_until_refused(workers)
     go.set()
-    stopper.join(10)
+    stopper.join(60)
 
     assert done == ["first"]
 

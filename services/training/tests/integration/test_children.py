@@ -123,7 +123,7 @@ async def test_signals_to_the_whole_process_group_leave_a_child_at_its_work(chil
 
 async def test_cancelling_a_task_leaves_no_child(children, tmp_path):
     doing = asyncio.create_task(do(children, failing(tmp_path), tmp_path))
-    await eventually(lambda: children_of(os.getpid()), 10)
+    await eventually(lambda: children_of(os.getpid()))
 
     doing.cancel()
 

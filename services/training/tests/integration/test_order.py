@@ -116,7 +116,7 @@ async def test_a_study_by_hand_on_an_older_version_does_not_make_known_labels_ne
 
 
 async def test_a_study_starts_by_itself_when_the_cool_down_ends(training):
-    await serving(training, new_labels=20, seconds={"cool_down": 4.0})
+    await serving(training, new_labels=20, seconds={"cool_down": 3600.0})
     version = training.datasets.commit(2, ENOUGH)
     await training.studied(version, project())
 
@@ -124,6 +124,7 @@ async def test_a_study_starts_by_itself_when_the_cool_down_ends(training):
 
     skipped = (await collect(training.kafka, StudySkipped, 2))[1].message
     assert skipped.reason == "COOL_DOWN"
+    await training.let_pass("1 hour")
     started = (await collect(training.kafka, StudyStarted, 1))[0].message.study
     assert started.trigger == Study.TRIGGER_NEW_LABELS
     assert started.start_time.ToMilliseconds() > skipped.decide_time.ToMilliseconds()
@@ -151,7 +152,7 @@ async def test_a_project_resumed_while_an_event_decides_by_its_pause_is_not_forg
     async with engine.begin() as resuming:
         await resuming.execute(sa.text("select 1 from situations for update"))
         await training.committed(training.datasets.versions[f"{NAME}/data/1"])
-        await eventually(lambda: somebody_waits_for_a_lock(training), 20)
+        await eventually(lambda: somebody_waits_for_a_lock(training))
 
         await resuming.execute(sa.text("update projects set body = :b"), {"b": project(revision=2).SerializeToString()})
     await engine.dispose()

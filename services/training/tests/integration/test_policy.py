@@ -74,21 +74,21 @@ async def test_a_project_of_regions_is_never_trained_on_and_says_so(training):
 
 async def test_a_version_of_a_project_that_is_not_known_yet_waits_for_it(training):
     await training.commit(1, ENOUGH)
-    await eventually(lambda: waiting_events(training), 20)
+    await eventually(lambda: waiting_events(training))
 
     await training.apply(project())
 
-    await collect(training.kafka, StudyStarted, 1, 20)
+    await collect(training.kafka, StudyStarted, 1)
 
 
 async def test_a_route_to_a_model_version_that_is_not_known_yet_waits_for_it(training):
     await training.apply(project())
     await training.route(f"{NAME}/model/1", revision=1)
-    await eventually(lambda: waiting_events(training), 20)
+    await eventually(lambda: waiting_events(training))
 
     champion = await training.register(1)
 
-    await eventually(lambda: serves(training, champion), 30)
+    await eventually(lambda: serves(training, champion))
 
 
 async def test_a_person_starts_a_study_and_a_repeated_request_starts_no_second(training):
@@ -157,7 +157,7 @@ async def test_a_version_without_a_number_is_parked(training):
     async def parked() -> list[tuple[str, ...]]:
         return await training.sql("select reason from parked where state = 'parked'")
 
-    assert await eventually(parked, 20) == [("INVALID_INPUT",)]
+    assert await eventually(parked) == [("INVALID_INPUT",)]
 
 
 async def serves(world, champion) -> bool:

@@ -41,7 +41,7 @@ from relearn.training.v1 import training_service_pb2 as pb
 from relearn.training.v1.training_service_pb2_grpc import TrainingServiceStub
 from relearn_media import encode_png
 from relearn_runtime import Store, channel, database, new_id, utc_now
-from relearn_runtime.testing import eventually, publish
+from relearn_runtime.testing import eventually, handled, publish
 from relearn_training import wire
 from relearn_training.app import build
 from relearn_training.config import Config
@@ -248,7 +248,7 @@ class World:
             rows = await self.sql("select revision from projects where project_id = :p", p=applied.project_id)
             return rows == [(applied.revision,)]
 
-        await eventually(known, deadline_s=30)
+        await eventually(known)
 
     async def commit(self, number: int, rows: Sequence[Sample], *, id: str | None = None, **more: Any) -> str:
         version = self.datasets.commit(number, rows, **more)
@@ -259,13 +259,8 @@ class World:
         return await publish(self.kafka, event, id=id)
 
     async def handled(self, *event_ids: str) -> None:
-        """Until these events have had their effect, if any, or wait for what they name."""
-
-        async def claimed() -> bool:
-            rows = await self.sql("select event_id from inbox")
-            return {(one,) for one in event_ids} <= set(rows)
-
-        await eventually(claimed, deadline_s=30)
+        """Until these events have had their effect, if any."""
+        await handled(self.database_url, *event_ids)
 
     async def studied(self, version: Any, applied: project_pb2.Project, *, ended_at: datetime | None = None) -> None:
         """A study of a version that has had a winner, as if it had been carried out."""
@@ -289,6 +284,11 @@ class World:
             )
             await tx.studies.add(study)
         await engine.close()
+
+    async def let_pass(self, interval: str) -> None:
+        """Time, since all that has been decided."""
+        await self.sql(f"update studies set ended_at = ended_at - interval '{interval}'")
+        await self.sql(f"update situations set reconsider_at = reconsider_at - interval '{interval}'")
 
     async def register(self, number: int, *, run_id: str = "run", version_n: int = 1) -> str:
         """A model version of the project, registered."""
@@ -350,11 +350,11 @@ class World:
             await engine.dispose()
 
     def stub(self, role: str = "engineer") -> TrainingServiceStub:
-        self.channels.append(channel(self.address, token=self.tokens.of(role)))
+        self.channels.append(channel(self.address, token=self.tokens.of(role), deadline_s=60))
         return TrainingServiceStub(self.channels[-1])
 
     async def waits_for(self, name: str = NAME) -> Any:
-        self.channels.append(channel(self.address, token=self.tokens.of("service")))
+        self.channels.append(channel(self.address, token=self.tokens.of("service"), deadline_s=60))
         request = operations_pb.GetWaitingRequest(project_id=name)
         return (await OperationsServiceStub(self.channels[-1]).GetWaiting(request)).waiting
 
