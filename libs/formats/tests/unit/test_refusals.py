@@ -205,6 +205,6 @@ def test_memory_does_not_grow_with_the_file(name, tmp_path):
         return highest
 
     peak(10)
-    small, large = peak(50), peak(500)
+    small, large = peak(200), peak(1000)
 
-    assert large < small + 100_000
+    assert large < small + 300_000
