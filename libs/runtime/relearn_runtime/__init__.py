@@ -6,6 +6,7 @@ from relearn_runtime.database import Database, Store, Transaction, database
 from relearn_runtime.driver import driver
 from relearn_runtime.envelope import Event
 from relearn_runtime.jobs import Job, every
+from relearn_runtime.outbox import Outgoing
 from relearn_runtime.reactions import Batch
 from relearn_runtime.running import run
 from relearn_runtime.seams import NewId, Now, new_id, utc_now
@@ -16,7 +17,7 @@ from relearn_runtime.waiting import Waiting
 __all__ = [
     "Service", "Door", "RuntimeConfig", "LoopConfig", "ProcessConfig", "run",
     "Database", "database", "Store", "Transaction", "driver",
-    "Event", "Batch",
+    "Event", "Batch", "Outgoing",
     "Job", "every",
     "caller", "Caller", "channel",
     "NewId", "Now", "new_id", "utc_now",
