@@ -13,7 +13,7 @@ from relearn_labeling import wire
 from relearn_labeling.domain.facts import Accepted, Answered, Disputed, Fact, Opened, Superseded
 from relearn_labeling.domain.tasks import Flag, LabelTask
 from relearn_labeling.store import Transaction
-from relearn_runtime import Event, NewId
+from relearn_runtime import Event, NewId, Outgoing
 
 
 async def tell(tx: Transaction, facts: Sequence[Fact], *, new_id: NewId, cause: Event[Message] | None = None) -> None:
@@ -26,6 +26,20 @@ async def tell(tx: Transaction, facts: Sequence[Fact], *, new_id: NewId, cause: 
         told = list(same)
         ids = [fact.annotation.id if isinstance(fact, Answered) else new_id() for fact in told]
         await tx.outbox.add(*map(event, told), cause=cause, causes=causes, ids=ids)
+
+
+async def tell_many(tx: Transaction, facts: Sequence[Fact], *, new_id: NewId) -> None:
+    """The same for the many tasks of an import, in one go."""
+    await tx.outbox.add_many(
+        [
+            Outgoing(
+                message=event(fact),
+                id=fact.annotation.id if isinstance(fact, Answered) else new_id(),
+                causes=_causes(fact),
+            )
+            for fact in facts
+        ]
+    )
 
 
 @singledispatch

@@ -35,6 +35,12 @@ class NoSlot(WrongState):
     reason = "NO_SLOT"
 
 
+class AnsweredAlready(WrongState):
+    """An imported answer of somebody whose answer the task has."""
+
+    reason = "ANSWERED_ALREADY"
+
+
 class NotInLabelSet(InvalidInput):
     """A class that the project does not have."""
 
@@ -93,3 +99,9 @@ class InvalidSkip(InvalidInput):
     """A reason for giving a task back that can't be kept."""
 
     reason = "INVALID_SKIP"
+
+
+class SampleNotFound(InvalidInput):
+    """An imported record of a sample that is none of the project's."""
+
+    reason = "SAMPLE_NOT_FOUND"

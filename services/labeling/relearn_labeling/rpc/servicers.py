@@ -8,6 +8,7 @@ from typing import TypeVar
 from relearn.labeling.v1.labeling_service_pb2_grpc import LabelingServiceServicer
 from relearn.labeling.v1.management_service_pb2_grpc import ManagementServiceServicer
 from relearn_labeling.rpc.answering import Answering
+from relearn_labeling.rpc.exchange import Exchange
 from relearn_labeling.rpc.handing_out import HandingOut
 from relearn_labeling.rpc.reading import Reading
 from relearn_labeling.rpc.requests import Requesting
@@ -31,7 +32,11 @@ def labeling(*, store: Store[Transaction], new_id: NewId, now: Now) -> LabelingS
 
 def management(*, store: Store[Transaction], new_id: NewId, now: Now) -> ManagementServiceServicer:
     """What label managers do."""
-    return _composed(ManagementServiceServicer, Requesting(store=store, new_id=new_id, now=now))
+    return _composed(
+        ManagementServiceServicer,
+        Requesting(store=store, new_id=new_id, now=now),
+        Exchange(store=store, new_id=new_id, now=now),
+    )
 
 
 def _composed(base: Callable[[], S], *concerns: object) -> S:

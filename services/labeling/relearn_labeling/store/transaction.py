@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 import relearn_runtime
 from relearn_labeling.store.days import Days
+from relearn_labeling.store.exchange import Exchange
 from relearn_labeling.store.label_sets import LabelSets
 from relearn_labeling.store.label_tasks import LabelTasks
 from relearn_labeling.store.queue import Queue
@@ -20,3 +21,4 @@ class Transaction(relearn_runtime.Transaction):
         self.label_tasks = LabelTasks(connection)
         self.queue = Queue(connection)
         self.days = Days(connection)
+        self.exchange = Exchange(connection)
