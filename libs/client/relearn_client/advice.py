@@ -17,6 +17,7 @@ _BY_REASON = {
     "LEASE_EXPIRED": "its time is over; take a task again: `relearn label next --project PROJECT`",
     "TASK_CLOSED": "others have answered it; `relearn label next --project PROJECT` gives the next one",
     "NO_SLOT": "others are answering it; `relearn label next --project PROJECT` gives another one",
+    "ANSWERED_ALREADY": "it differs from the answer that was imported before; `relearn label export` has that one",
     "NOT_IN_LABEL_SET": "`relearn project show PROJECT` lists the classes",
     "LABEL_SET_CHANGED": "take the task again, it shows what to answer: `relearn label next --project PROJECT`",
     "INVALID_REGION": "correct the region that the message names; `relearn project show PROJECT` has the label set",

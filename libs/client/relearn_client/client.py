@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from relearn_client import (
     data,
     imports,
+    label_export,
+    label_files,
     labeling,
     models,
     parked,
@@ -24,6 +26,8 @@ from relearn_client.calls import Calls
 from relearn_client.data import DatasetVersion, Diff, Sample
 from relearn_client.endpoints import Endpoints, access
 from relearn_client.imports import Imported, NewSample, OnProgress
+from relearn_client.label_export import LabelsExported
+from relearn_client.label_files import LabelsImported, OnRecords
 from relearn_client.labeling import LabelTask, Submitted, Task
 from relearn_client.models import Judgement, ModelVersion, RolledBack, RouteChange
 from relearn_client.parked import Parked, ParkedContent
@@ -174,6 +178,71 @@ class Relearn:
     def label_task(self, label_task_id: str) -> LabelTask:
         """One label task."""
         return labeling.task(self._calls, label_task_id)
+
+    def import_labels(
+        self,
+        project_id: str,
+        file: str | Path,
+        *,
+        format: str,
+        media: str | Path | None = None,
+        default_class: str = "",
+        partial: bool = False,
+        on_records: OnRecords | None = None,
+    ) -> LabelsImported:
+        """Imports a file of labels, made elsewhere. Run it again at will: what is there already is not there twice.
+
+        Args:
+            format: its name, one of `relearn_formats.FORMATS`.
+            media: folder with the files that it names; those that datasets lacks are uploaded. Not needed where it
+                names sample ids, or holds the texts themselves.
+            default_class: class of regions in formats that name none.
+            partial: also takes records of which a region could not be read.
+        """
+        return label_files.bring(
+            self._calls,
+            project_id,
+            Path(file),
+            format=format,
+            media=Path(media) if media else None,
+            default_class=default_class,
+            partial=partial,
+            on_records=on_records,
+        )
+
+    def export_labels(
+        self,
+        project_id: str,
+        file: str | Path,
+        *,
+        format: str,
+        media: str | Path | None = None,
+        finished_only: bool = False,
+        answers: bool = False,
+        since: str = "",
+        on_progress: OnProgress | None = None,
+    ) -> LabelsExported:
+        """Writes labels into a file (or a folder or ZIP archive, as the format is).
+
+        Args:
+            format: its name, one of `relearn_formats.FORMATS`.
+            media: folder with the samples' files: they are called by their names, and need not be fetched where the
+                format wants their size or text.
+            finished_only: only samples with a label.
+            answers: every answer instead of the label that they led to.
+            since: the `cursor` of an earlier export: only what changed since.
+        """
+        return label_export.take(
+            self._calls,
+            project_id,
+            Path(file),
+            format=format,
+            media=Path(media) if media else None,
+            finished_only=finished_only,
+            answers=answers,
+            since=since,
+            on_progress=on_progress,
+        )
 
     # studies
 

@@ -106,9 +106,21 @@ def diff(calls: Calls, older: str, newer: str) -> Diff:
     return Diff(added=first.added, removed=first.removed, relabeled=first.relabeled, changes=changes)
 
 
+def describe(calls: Calls, sample_id: str) -> Sample:
+    """One sample, its `content` left out.
+
+    Raises:
+        NotFound: there is none.
+    """
+    return _sample(calls, pb.GetSampleRequest(sample_id=sample_id))
+
+
 def sample(calls: Calls, sample_id: str) -> Sample:
     """One sample with its bytes."""
-    request = pb.GetSampleRequest(sample_id=sample_id, with_content=True)
+    return _sample(calls, pb.GetSampleRequest(sample_id=sample_id, with_content=True))
+
+
+def _sample(calls: Calls, request: pb.GetSampleRequest) -> Sample:
     response = calls.ask("datasets", calls.datasets.GetSample, request)
     found = response.sample
     return Sample(

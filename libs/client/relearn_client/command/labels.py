@@ -8,11 +8,14 @@ from typing import Annotated
 import typer
 
 from relearn_client.client import Relearn
+from relearn_client.command import label_files
 from relearn_client.command.output import AsJson, Project, at, plain, say, show_json, show_table
 from relearn_client.labeling import STATES
 
 app = typer.Typer(no_args_is_help=True, help="Label tasks: predictions that deserve a human answer.")
 TaskId = Annotated[str, typer.Argument(metavar="TASK", help="Id of the task.")]
+app.command("import")(label_files.import_labels)
+app.command("export")(label_files.export_labels)
 _SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg"}
 
 
