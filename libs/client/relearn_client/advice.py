@@ -24,6 +24,9 @@ _BY_REASON = {
     "NO_REGION": "name one of the classes; `relearn project show PROJECT` lists them",
     "TOO_MANY_REGIONS": "name one class for the whole picture",
     "UNSUPPORTED_LABEL": "name one class for the whole picture",
+    "INVALID_REQUEST": "correct what the message names, then ask again",
+    "INVALID_SKIP": "give the task back with a shorter comment, or with none",
+    "ANSWERS_PER_ANNOTATOR": "your queue goes on at midnight UTC; the cap is labeling.answers_per_annotator of the project",
     "ANSWERS_PER_DAY": "the queue goes on at midnight UTC; the cap is labeling.answers_per_day of the project",
     # imports, samples, versions
     "EMPTY_IMPORT": "send at least one picture",
