@@ -92,10 +92,10 @@ class Bridge:
             try:
                 response, code = await self._answer(request, method), "ok"
             except Refused as refused:
-                fault = faults.of_error(refused.error, http_status=refused.http_status)
-                response, code = _told(fault), fault.code
+                response, code = refused.answer(), refused.fault.code
             except _Failed as failed:
-                response, code = _told(failed.fault), failed.fault.code
+                fault = failed.fault
+                response, code = Response(fault.encoded(), fault.http_status, media_type=JSON), fault.code
         CALLS.labels(name, code).observe(time.monotonic() - started)
         return response
 
@@ -211,10 +211,6 @@ async def _frames(call: Any, service: str) -> AsyncIterator[bytes]:
 
 def _frame(flags: int, body: bytes) -> bytes:
     return _ENVELOPE.pack(flags, len(body)) + body
-
-
-def _told(fault: Fault) -> Response:
-    return Response(fault.encoded(), status_code=fault.http_status, media_type=JSON)
 
 
 async def _off_loop(translate: Callable[[Any], T], what: Any, *, size: int) -> T:

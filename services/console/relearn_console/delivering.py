@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from relearn_console import faults
 from relearn_console.bodies import Refused
 from relearn_console.clients import Blobs, BytesMissing, Content, FileBytes
 from relearn_console.links import LinkEnded, LinkForged, Links, Target, View, suffix_of, target_of
@@ -38,8 +37,7 @@ class Delivering:
         try:
             response = await self._answer(request)
         except Refused as refused:
-            fault = faults.of_error(refused.error, http_status=refused.http_status)
-            response = Response(fault.encoded(), status_code=fault.http_status, media_type="application/json")
+            response = refused.answer()
         MEDIA.labels(str(response.status_code)).inc()
         return response
 
@@ -77,7 +75,7 @@ class Delivering:
             raise Refused(404, NotFound(str(error))) from error
         except DependencyUnavailable as error:
             raise Refused(503, error) from error
-        raise Refused(503, BeingMade("it is being made; ask again in a moment"))
+        raise Refused(503, BeingMade("it is being made; ask again in a moment"), retry_after_s=2)
 
 
 def _headers(target: Target) -> dict[str, str]:

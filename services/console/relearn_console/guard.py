@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from relearn_console import faults
-from relearn_runtime.errors import InvalidInput, PermissionDenied, RelearnError
+from relearn_console.bodies import Refused
+from relearn_runtime.errors import InvalidInput, PermissionDenied
 
 HEALTH = "/healthz"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -63,9 +62,10 @@ class Guard:
         headers = Headers(scope=scope)
         answering: ASGIApp = self._app
         if not self._answers_for(headers) and scope["path"] != HEALTH:
-            answering = _refusal(421, WrongHost(f"this console answers for {', '.join(sorted(self._hosts))} only"))
+            why = WrongHost(f"this console answers for {', '.join(sorted(self._hosts))} only")
+            answering = Refused(421, why).answer()
         elif scope["method"] not in _READING and not self._is_own(scope, headers):
-            answering = _refusal(403, ForeignOrigin("only the console's own pages may do this"))
+            answering = Refused(403, ForeignOrigin("only the console's own pages may do this")).answer()
         await answering(scope, receive, send_with_headers)
 
     def _answers_for(self, headers: Headers) -> bool:
@@ -81,8 +81,3 @@ class Guard:
             return False
         origin = headers.get("origin")
         return origin is None or origin in self._origins or origin == f"{scope['scheme']}://{headers.get('host')}"
-
-
-def _refusal(http_status: int, error: RelearnError) -> Response:
-    fault = faults.of_error(error, http_status=http_status)
-    return Response(fault.encoded(), status_code=http_status, media_type="application/json")

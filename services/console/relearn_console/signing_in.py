@@ -8,7 +8,6 @@ import math
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from relearn_console import faults
 from relearn_console.bodies import Refused, body_of
 from relearn_console.metrics import SIGN_INS
 from relearn_console.sessions import Attempts, Sessions, is_token
@@ -38,17 +37,15 @@ class SigningIn:
                 return await self._begin(request)
             return self._end() if request.method == "DELETE" else self._tell(request)
         except Refused as refused:
-            fault = faults.of_error(refused.error, http_status=refused.http_status)
-            return Response(fault.encoded(), status_code=fault.http_status, media_type="application/json")
+            return refused.answer()
 
     async def _begin(self, request: Request) -> Response:
         address = request.client.host if request.client else ""
         if (wait_s := self._attempts.wait_s(address)) > 0:
             SIGN_INS.labels("held back").inc()
-            seconds = str(math.ceil(wait_s))
-            raise Refused(
-                429, TooManyAttempts(f"too many wrong tokens; try again in {seconds} s", retry_after_s=seconds)
-            )
+            seconds = math.ceil(wait_s)
+            why = TooManyAttempts(f"too many wrong tokens; try again in {seconds} s", retry_after_s=str(seconds))
+            raise Refused(429, why, retry_after_s=seconds)
         token = await _token_of(request)
         if (bearer := self._tokens.bearer(token)) is None:
             self._attempts.note_wrong(address)

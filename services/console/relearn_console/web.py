@@ -14,6 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from relearn_console import faults
+from relearn_console.bodies import Refused
 from relearn_console.bridge import Bridge
 from relearn_console.delivering import Delivering
 from relearn_console.exposed import Exposed
@@ -62,8 +63,9 @@ def application(
 async def _refused(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    fault = faults.of_error(InvalidInput(error.detail), http_status=error.status_code)
-    return Response(fault.encoded(), error.status_code, dict(error.headers or {}), "application/json")
+    answer = Refused(error.status_code, InvalidInput(error.detail)).answer()
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 async def _failed(request: Request, error: Exception) -> Response:
@@ -79,7 +81,7 @@ class WebDoor:
         self._server = uvicorn.Server(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http="h11",  # 0.1 ms slower than httptools, which lets a request's headers grow without end
                 ws="none",
                 lifespan="off",
                 log_config=None,

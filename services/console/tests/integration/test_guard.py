@@ -1,5 +1,7 @@
 """For whom the console answers, and what every answer carries."""
 
+import socket
+
 import pytest
 from console_world import NEXT_TASK, running
 
@@ -80,3 +82,39 @@ def test_behind_its_public_name_it_answers_that_and_asks_for_https(tokens, tmp_p
     assert answer.status == 200
     assert "Secure" in answer.headers["set-cookie"]
     assert answer.headers["strict-transport-security"] == "max-age=31536000"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET / HTTP/1.1\r\nhost: localhost\r\nx: " + b"x" * (1 << 20),
+        b"GET /" + b"x" * (1 << 20),
+        b"GET / HTTP/1.1\r\n" + b"x: y\r\n" * 100_000,
+        b"\x16\x03\x01\x02\x00\x01\x00",
+        b"GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n",
+        b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        b"GET http://[ HTTP/1.1\r\nhost: [\r\n\r\n",
+    ],
+    ids=[
+        "long header",
+        "long path",
+        "many headers",
+        "TLS",
+        "two hosts",
+        "two lengths",
+        "bytes in the path",
+        "bad host",
+    ],
+)
+def test_what_is_no_http_ends_its_own_connection_alone(console, sent):
+    host, _, port = console.address.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        try:
+            connection.sendall(sent)
+            answered = connection.recv(1000)
+        except ConnectionError:
+            answered = b""
+
+    assert answered == b"" or 400 <= int(answered.split()[1]) < 500
+    assert console.get("/healthz").status == 200

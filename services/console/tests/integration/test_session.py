@@ -50,6 +50,7 @@ def test_who_tries_too_often_has_to_wait_and_is_told_how_long(own_console, token
     info = answer.json["details"][0]["debug"]
     assert info["reason"] == "TOO_MANY_ATTEMPTS"
     assert 0 < int(info["metadata"]["retry_after_s"]) <= 60
+    assert answer.headers["retry-after"] == info["metadata"]["retry_after_s"]
 
 
 def test_a_token_that_is_removed_ends_its_sessions(console, console_tokens):
