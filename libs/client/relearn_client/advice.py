@@ -26,7 +26,7 @@ _BY_REASON = {
     "UNSUPPORTED_LABEL": "name one class for the whole picture",
     "INVALID_REQUEST": "correct what the message names, then ask again",
     "INVALID_SKIP": "give the task back with a shorter comment, or with none",
-    "ANSWERS_PER_ANNOTATOR": "your queue goes on at midnight UTC; the cap is labeling.answers_per_annotator of the project",
+    "ANSWERS_PER_ANNOTATOR": "you go on at midnight UTC; the cap is labeling.answers_per_annotator of the project",
     "ANSWERS_PER_DAY": "the queue goes on at midnight UTC; the cap is labeling.answers_per_day of the project",
     # imports, samples, versions
     "EMPTY_IMPORT": "send at least one picture",
