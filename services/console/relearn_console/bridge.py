@@ -103,8 +103,8 @@ class Bridge:
         if method is None:
             raise Refused(404, UnknownMethod(f"{request.url.path} is no method that a browser may call"))
         _check_content_type(request, method)
+        metadata = self._metadata(request)  # first: nobody's bodies are not worth reading
         message = await self._message(request, method)
-        metadata = self._metadata(request)
         timeout_s = _timeout_s(request, self._deadlines.stream_s if method.streams else self._deadlines.unary_s)
         call = self._callable(method)(message, metadata=metadata, timeout=timeout_s)
         if method.streams:
@@ -185,8 +185,8 @@ def _parsed(method: Exposed) -> Callable[[bytes], Message]:
                 raise ParseError("it has to be an object")
             return Parse(body, method.request())
         except (ParseError, ValueError, RecursionError) as error:
-            name = method.request.DESCRIPTOR.name
-            raise Refused(400, NotAMessage(f"the body is no {name} in JSON: {error!s:.300}")) from error
+            name, why = method.request.DESCRIPTOR.name, str(error)[:300].encode(errors="replace").decode()
+            raise Refused(400, NotAMessage(f"the body is no {name} in JSON: {why}")) from error
 
     return parse
 

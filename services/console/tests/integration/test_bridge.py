@@ -179,8 +179,9 @@ def test_a_deadline_that_is_none_is_refused(front, said):
         b'{"projectId": "\\ud800"}',
         b"9" * 5_000,
         b'{"projectId": NaN}',
+        b'{"labelTaskIds": "\\ud800"}',
     ],
-    ids=range(13),
+    ids=range(14),
 )
 def test_a_body_that_is_no_message_is_refused_in_words(front, body):
     answer = front.call(NEXT_TASK, body)
@@ -205,6 +206,12 @@ def test_rubbish_is_the_caller_s_fault_or_harmless(front, path, body, framed):
     answer = front.request("POST", path, sent, **{"content-type": kind})
 
     assert answer.status in (200, 400, 415, 501, 503), answer.body  # 501, 503: of methods that this backend lacks
+
+
+def test_nobody_s_body_is_not_even_read(front, backend):
+    answer = front.call(NEXT_TASK, b"[" * 50_000, cookie="", authorization="Bearer ")
+
+    assert (answer.status, reason(answer)) == (401, "UNAUTHENTICATED")
 
 
 def test_a_stream_is_answered_message_by_message_and_says_that_it_ended(front):
