@@ -21,14 +21,17 @@ OPENED = """async ([tag, type, bytes]) => {
     const blob = new Blob([Uint8Array.from(atob(bytes), c => c.charCodeAt(0))], {type});
     window.media = document.createElement(tag);
     media.src = URL.createObjectURL(blob);
+    document.body.append(media);
     await new Promise((done, failed) => {
-        media.onloadedmetadata = done;
+        media.onloadeddata = done;
         media.onerror = () => failed(media.error.message);
     });
     return [media.duration, media.videoWidth ?? 0, media.videoHeight ?? 0];
 }"""
 SHOWN = """async seconds => {
-    await new Promise(done => { media.onseeked = done; media.currentTime = seconds; });
+    const painted = new Promise(done => media.requestVideoFrameCallback(done));  // "seeked" may come before it
+    media.currentTime = seconds;
+    await painted;
     const canvas = new OffscreenCanvas(media.videoWidth, media.videoHeight), drawn = canvas.getContext("2d");
     drawn.drawImage(media, 0, 0);
     const pixels = drawn.getImageData(0, 0, canvas.width, canvas.height).data;
