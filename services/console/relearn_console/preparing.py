@@ -28,7 +28,7 @@ from relearn_media.signatures import HEAD_BYTES, Container, container_of
 _VERSION = "1"  # of what is made: with another one, everything is made anew
 _AS_THEY_ARE = frozenset({Container.PNG, Container.JPEG, Container.TEXT})
 _REMEMBERED = 4096  # pictures and texts whose headers were read
-_SOURCE = ".source-"
+_SOURCE, _GOING = ".source-", ".going-"
 _MOST_WAITING = 256
 _FAILED_FOR_S = 600.0  # a rendering that failed is not tried again at once: it may have cost minutes
 log = logging.getLogger(__name__)
@@ -72,6 +72,8 @@ class Preparing:
             forget_unfinished(folder)
         for copy in self._folder.glob(f"{_SOURCE}*"):
             copy.unlink(missing_ok=True)
+        for folder in self._folder.glob(f"??/{_GOING}*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
     async def close(self) -> None:
         """Ends what is being made."""
@@ -91,7 +93,8 @@ class Preparing:
             return shown
         try:
             if (rendered := kept(self._of(sha256))) is not None:
-                os.utime(self._of(sha256))
+                with suppress(FileNotFoundError):  # just deleted, for want of room
+                    os.utime(self._of(sha256))
                 return _shown(sha256, rendered)
             head = await self._blobs.read(sha256, most=HEAD_BYTES)
             if container_of(head) in _AS_THEY_ARE:
@@ -189,7 +192,7 @@ class Preparing:
     def _make_room(self, newest: str) -> None:
         """Deletes what nobody looked at for longest, until what is kept fits."""
         found = []
-        for folder in self._folder.glob("??/*"):
+        for folder in self._folder.glob("??/[!.]*"):  # not what is being made
             with suppress(FileNotFoundError):
                 size = sum(file.stat().st_size for file in folder.iterdir())
                 found.append((folder.name != newest, folder.stat().st_mtime, size, folder))
@@ -198,7 +201,9 @@ class Preparing:
             if total <= self._max_bytes:
                 return
             if may_go:
-                shutil.rmtree(folder, ignore_errors=True)
+                going = folder.with_name(f"{_GOING}{folder.name}")
+                folder.rename(going)  # first: nobody finds half of it
+                shutil.rmtree(going, ignore_errors=True)
                 total -= size
 
 

@@ -50,7 +50,7 @@ class Place:
             await preparing.close()
 
     def kept(self) -> set[str]:
-        return {path.name for path in (self.folder / "work").glob("renditions-*/??/*")}
+        return {path.name for path in (self.folder / "work").glob("renditions-*/??/[!.]*")}
 
 
 @pytest.fixture
@@ -108,10 +108,11 @@ async def test_what_a_stop_or_a_kill_left_unfinished_is_deleted_at_the_next_star
     (folder,) = (place.folder / "work").glob("renditions-*")
     (folder / ".source-killed").write_bytes(b"half of it")
     (folder / "ab" / ".unfinished-x").mkdir(parents=True)
+    (folder / "ab" / ".going-x").mkdir()
     (place.folder / "work" / "renditions-0" / "ab").mkdir(parents=True)
 
     async with place.preparing():
-        left = [path for path in (place.folder / "work").rglob("*") if path.name.startswith((".source", ".unfin"))]
+        left = [path for path in (place.folder / "work").rglob("*") if path.name.startswith(".")]
 
     assert left == []
     assert not (place.folder / "work" / "renditions-0").exists()
@@ -126,6 +127,10 @@ async def test_what_nobody_looked_at_for_longest_makes_room(place):
             os.utime(preparing._of(sha256), (used_at, used_at))
         await preparing.look(looked_at, patience_s=0)
         preparing._max_bytes = sum(path.stat().st_size for path in preparing._of(old).iterdir()) * 5 // 2
+        being_made = preparing._of(old).with_name(".unfinished-x")
+        being_made.mkdir()
+        (being_made / "view.webm").write_bytes(bytes(preparing._max_bytes))
+        os.utime(being_made, (0, 0))
         await preparing.look(newest, patience_s=LONG)
 
         await eventually(lambda: _is(place.kept() == {looked_at, newest}))
@@ -134,6 +139,7 @@ async def test_what_nobody_looked_at_for_longest_makes_room(place):
         )
 
     assert again.exists()
+    assert being_made.exists()
 
 
 async def test_a_rendering_that_fails_says_so_and_is_not_begun_again_at_once(place):
