@@ -60,7 +60,8 @@ def write_secrets(home: Home) -> Path:
 
 def how_to_use(env_file: Path) -> list[str]:
     """What to type: to start it, and to use the `relearn` command with it (Kafka is not published, so no events)."""
-    addresses = " ".join(f"RELEARN_{service.name.upper()}={HOST}:{service.port}" for service in SERVICES)
+    known = [service for service in SERVICES if service.in_loop]
+    addresses = " ".join(f"RELEARN_{service.name.upper()}={HOST}:{service.port}" for service in known)
     return [
         "make page",  # the console's image is built with it
         f"docker compose --env-file {env_file} up --build --wait",
