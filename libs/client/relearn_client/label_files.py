@@ -20,9 +20,9 @@ from relearn_client.errors import InvalidInput, NotFound
 from relearn_client.media_files import MediaFile, MediaFiles
 from relearn_formats import FORMATS, Format, Options, Problem, Record, Status, read
 
-_BATCH: Final = 200  # records in a message: one transaction there
+_BATCH: Final = 500  # records in a message: one transaction there
 _BATCH_BYTES: Final = 4 * 2**20
-_MESSAGES: Final = 5  # in a call
+_MESSAGES: Final = 4  # in a call
 _MOST_PROBLEMS: Final = 1000  # that are kept one by one; all of them are counted
 _DEADLINE_S: Final = 600.0
 _MOST_ID: Final = 64

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from relearn.labeling.v1 import label_task_pb2 as pb
 from relearn.labeling.v1 import management_service_pb2 as service_pb
+from relearn.labeling.v1.region_pb2 import REGION_ORIGIN_IMPORTED
 from relearn_labeling import region_messages, wire
 from relearn_labeling.domain.answer_check import MOST_ANSWER_BYTES, MOST_REGIONS, check_regions
 from relearn_labeling.domain.errors import InvalidRegion, InvalidRequest, SampleNotFound, TooManyRegions
 from relearn_labeling.domain.imports import GivenAnswer
-from relearn_labeling.domain.regions import LabelSet, Origin, Region
+from relearn_labeling.domain.regions import LabelSet
 from relearn_labeling.domain.tasks import State
 from relearn_runtime.errors import RelearnError
 
@@ -51,7 +51,9 @@ def given_answer(answer: service_pb.ImportedAnswer, *, label_set: LabelSet, sour
     if (size := answer.ByteSize()) > MOST_ANSWER_BYTES:
         message = f"an annotation has at most {MOST_ANSWER_BYTES} bytes, got {size}: fewer points or less text"
         raise InvalidRegion(message, field="regions", value=str(size))
-    found = check_regions([_imported(region) for region in region_messages.regions(answer.regions)], label_set)
+    for region in answer.regions:
+        region.origin = REGION_ORIGIN_IMPORTED
+    found = check_regions(region_messages.regions(answer.regions), label_set)
     return GivenAnswer(annotation_id=id, annotator=f"import:{(answer.annotator or source)[:_MOST_NAME]}", regions=found)
 
 
@@ -79,10 +81,6 @@ def exported(task: Row, answers: Sequence[Row]) -> service_pb.ExportedTask:
     if task["label_id"] is not None:
         message.label.CopyFrom(_label(task))
     return message
-
-
-def _imported(region: Region) -> Region:
-    return replace(region, origin=Origin.IMPORTED)
 
 
 def _annotation(row: Row, task: Row) -> pb.Annotation:

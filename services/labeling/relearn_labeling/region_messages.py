@@ -41,6 +41,7 @@ ORIGINS: Final = {
     Origin.IMPORTED: pb.REGION_ORIGIN_IMPORTED,
 }
 _ORIGINS_BACK: Final = {number: origin for origin, number in ORIGINS.items()}
+_last: tuple[tuple[Region, ...], bytes] = ((), b"")
 
 
 def label_set(message: project_pb2.LabelSet) -> LabelSet:
@@ -70,14 +71,22 @@ def regions(messages: Iterable[task_pb.Region]) -> tuple[Region, ...]:
     return tuple(_region(message, number) for number, message in enumerate(messages))
 
 
-def messages(regions: Iterable[Region]) -> list[task_pb.Region]:
+def messages(regions: tuple[Region, ...]) -> Sequence[task_pb.Region]:
     """Regions for the wire."""
-    return [_message(region) for region in regions]
+    return task_pb.Annotation.FromString(content(regions)).regions
 
 
-def content(regions: Sequence[Region]) -> bytes:
-    """Regions for a row: read for as long as the contract's messages are."""
-    return task_pb.Annotation(regions=messages(regions)).SerializeToString(deterministic=True)
+def content(regions: tuple[Region, ...]) -> bytes:
+    """Regions for a row: read for as long as the contract's messages are.
+
+    An answer is a row and an event, and often a label, too: the last content is kept for whoever asks next.
+    """
+    global _last  # regions never change, and so neither does what they become
+    known, told = _last
+    if known is not regions:
+        told = task_pb.Annotation(regions=map(_message, regions)).SerializeToString(deterministic=True)
+        _last = regions, told
+    return told
 
 
 def of_content(content: bytes) -> tuple[Region, ...]:

@@ -58,7 +58,10 @@ def check_regions(regions: Sequence[Region], label_set: LabelSet) -> tuple[Regio
     if (size := size_bytes(regions)) > MOST_ANSWER_BYTES:
         message = f"an annotation has at most {MOST_ANSWER_BYTES} bytes, got {size}: fewer points or less text"
         raise InvalidRegion(message, field="regions", value=str(size))
-    return tuple(replace(region, attributes=tuple(sorted(region.attributes))) for region in regions)
+    return tuple(
+        replace(region, attributes=tuple(sorted(region.attributes))) if len(region.attributes) > 1 else region
+        for region in regions
+    )
 
 
 def _check_region(region: Region, number: int, label_set: LabelSet) -> None:

@@ -52,6 +52,9 @@ def consensus(
     """
     if not annotations:
         return None
+    if len(annotations) == 1 and policy.truth is Truth.MAJORITY:  # it has nobody to agree with but itself
+        (only,) = annotations
+        return Consensus(regions=only.regions, annotation_ids=(only.id,), agreement=1.0)
     found = things([annotation.regions for annotation in annotations], label_set=label_set, iou=policy.iou)
     if policy.truth is Truth.MAJORITY:
         return _by_majority(annotations, found, label_set=label_set, policy=policy)

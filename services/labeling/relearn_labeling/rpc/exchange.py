@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,7 @@ from relearn_runtime.errors import InvalidInput, StaleWrite, WrongState
 
 _REQUESTS = UUID("2b2f3c52-5a0f-5c5e-8f3f-1a6c9d0f7b11")  # namespace of the requests of imports; never changes
 _ATTEMPTS: Final = 5
+_AT_ONCE: Final = 2  # messages of one import: the server has a core, and the database another
 _TURN: Final = 50  # records after which others get a turn: an import is nothing that an annotator waits for
 _PAGE: Final = 500
 _MESSAGE_BYTES: Final = 1 * 2**20
@@ -65,12 +67,23 @@ class Exchange:
         requests: AsyncIterator[pb.ImportAnnotationsRequest],
         context: grpc.aio.ServicerContext[pb.ImportAnnotationsRequest, pb.ImportAnnotationsResponse],
     ) -> AsyncIterator[pb.ImportAnnotationsResponse]:
+        """One message is parsed and decided while another waits for the database; answers keep their order."""
         known: _Import | None = None
-        async for request in requests:
-            known = known or _import_of(request, person=caller(context).subject)
-            if len(request.samples) > messages.MOST_RECORDS:
-                raise InvalidRequest(f"a message has at most {messages.MOST_RECORDS} records")
-            yield await self._take(known, request.samples)
+        under_way: deque[asyncio.Task[pb.ImportAnnotationsResponse]] = deque()
+        try:
+            async for request in requests:
+                known = known or _import_of(request, person=caller(context).subject)
+                if len(request.samples) > messages.MOST_RECORDS:
+                    raise InvalidRequest(f"a message has at most {messages.MOST_RECORDS} records")
+                under_way.append(asyncio.create_task(self._take(known, request.samples)))
+                if len(under_way) == _AT_ONCE:
+                    yield await under_way.popleft()
+            while under_way:
+                yield await under_way.popleft()
+        finally:  # where one failed or the caller left, nobody waits for the other
+            for one in under_way:
+                one.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
 
     async def ExportAnnotations(
         self,
