@@ -28,7 +28,7 @@ from relearn_runtime.errors import InvalidInput, StaleWrite, WrongState
 _REQUESTS = UUID("2b2f3c52-5a0f-5c5e-8f3f-1a6c9d0f7b11")  # namespace of the requests of imports; never changes
 _ATTEMPTS: Final = 5
 _AT_ONCE: Final = 2  # messages of one import: the server has a core, and the database another
-_TURN: Final = 50  # records after which others get a turn: an import is nothing that an annotator waits for
+_TURN: Final = 10  # records after which others get a turn: an import is nothing that an annotator waits for
 _PAGE: Final = 500
 _MESSAGE_BYTES: Final = 1 * 2**20
 _MOST_SOURCE: Final = 200
@@ -106,7 +106,11 @@ class Exchange:
                 )
             if not tasks:
                 break
-            told = [messages.exported(task, answers.get(task["label_task_id"], ())) for task in tasks]
+            told: list[pb.ExportedTask] = []
+            for number, task in enumerate(tasks):
+                if number % _TURN == 0:
+                    await asyncio.sleep(0)
+                told.append(messages.exported(task, answers.get(task["label_task_id"], ())))
             come = 0
             for one in _messages(told):
                 come += len(one)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ _ANSWERS = """
 _COUNT = """
     select count(*) from label_tasks
     where project_id = $1 and (changed, label_task_id) > ($2, $3) and (label_id is not null or not $4)"""
+_TURN: Final = 20  # tasks after which others get a turn
 _TASK_AND_PARTS: Final = (
     tables.label_tasks,
     tables.flags,
@@ -99,7 +101,9 @@ class Exchange:
             StaleWrite: another transaction has opened the task of one of the samples; look again.
         """
         by_table: defaultdict[sa.Table, list[Mapping[str, Any]]] = defaultdict(list)
-        for task in tasks:
+        for number, task in enumerate(tasks):
+            if number % _TURN == 0:
+                await asyncio.sleep(0)
             by_table[tables.label_tasks].append(rows.of_task(task))
             by_table[tables.flags] += rows.of_flags(task, known=0)
             by_table[tables.label_requests] += rows.of_requests(task, known=0)
