@@ -201,7 +201,8 @@ class Exchange:
             facts += told
             kept.append(record.key)
         await tx.exchange.keep(known.project_id, kept)
-        await tx.exchange.add(task for sample_id, task in tasks.items() if sample_id not in before)
+        new = [task for sample_id, task in tasks.items() if sample_id not in before]
+        await tx.exchange.add(sorted(new, key=lambda task: task.id))  # in one order, so that nobody waits in a circle
         for sample_id, task in before.items():
             if tasks[sample_id] is not task:
                 await tx.label_tasks.save(tasks[sample_id])
