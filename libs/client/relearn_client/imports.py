@@ -102,6 +102,16 @@ def samples(
         raise calls.explained("datasets", error, project_id=project_id) from error
 
 
+def unlabeled(calls: Calls, project_id: str, contents: Sequence[Callable[[], bytes]], *, origin: str) -> Imported:
+    """Imports samples without labels, each read when its turn comes, and again where a connection breaks."""
+    stream = _Stream(project_id, origin, request_id(), len(contents), None)
+
+    def attempt() -> Imported:
+        return _send(calls, stream, (NewSample(content=content()) for content in contents))
+
+    return calls.patiently("datasets", attempt, project_id=project_id, moved=lambda: stream.taken > 0)
+
+
 def labeled_pictures(path: Path) -> Found:
     """The pictures of a folder with one subfolder a class.
 

@@ -190,10 +190,14 @@ class _Importing:
         """Records as messages for one call each, their samples uploaded before."""
         records = iter(found)
         while chunk := list(islice(records, _BATCH * _MESSAGES)):
-            self._upload(chunk)
+            refused = self._upload(chunk)
             messages = [pb.ImportAnnotationsRequest(project_id=self.project_id, source=self.source)]
             size = 0
             for one in chunk:
+                if (error := refused.get(one.sample_id)) is not None:
+                    problem = Problem(place=one.record.place, reason=error.reason, message=error.message)
+                    self.tally.report(problem)
+                    continue
                 sample = self._annotated(one)
                 length = sample.ByteSize()
                 if len(messages[-1].samples) >= _BATCH or (size and size + length > _BATCH_BYTES):
@@ -255,16 +259,26 @@ class _Importing:
     def _id(self, sha256: str) -> str:
         return f"{self.project_id}/sample/{sha256}"
 
-    def _upload(self, found: Sequence[_Found]) -> None:
-        """Puts samples that datasets lacks into it, unlabeled, in one import."""
+    def _upload(self, found: Sequence[_Found]) -> dict[str, InvalidInput]:
+        """Puts samples that datasets lacks into it, unlabeled; those that it refuses, with what it says."""
+        refused: dict[str, InvalidInput] = {}
         lacking: dict[str, Callable[[], bytes]] = {}
         for one in found:
             if one.content is not None and one.sample_id not in lacking and not self._is_there(one.sample_id):
                 lacking[one.sample_id] = one.content
-        if lacking:
-            new = [imports.NewSample(content=content()) for content in lacking.values()]
-            done = imports.samples(self.calls, self.project_id, new, origin=self.source, on_progress=None)
-            self.tally.uploaded += done.added
+        while lacking:
+            try:
+                done = imports.unlabeled(self.calls, self.project_id, [*lacking.values()], origin=self.source)
+            except InvalidInput as error:
+                place = int(error.metadata.get("place") or 0)
+                if not 1 <= place <= len(lacking):
+                    raise
+                refused[name := [*lacking][place - 1]] = error
+                del lacking[name]  # nothing of an import with it was kept; the others are sent again
+            else:
+                self.tally.uploaded += done.added
+                break
+        return refused
 
     def _is_there(self, sample_id: str) -> bool:
         try:

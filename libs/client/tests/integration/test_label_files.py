@@ -105,3 +105,13 @@ def test_answers_go_out_and_come_in_by_sample_id_without_media(relearn, boxes, c
         relearn.export_labels(boxes, tmp_path / "coco.json", format="coco", answers=True)
     with pytest.raises(InvalidInput, match="no format 'cocoa'"):
         relearn.import_labels(boxes, coco, format="cocoa")
+
+
+def test_a_picture_that_datasets_refuses_stops_no_other(relearn, fruit, pictures, tmp_path):
+    (pictures / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n but no picture")
+    (tmp_path / "labels.csv").write_text("sample,label\none.png,boot\nbroken.png,boot\ntwo.png,shirt\n")
+
+    done = relearn.import_labels(fruit, tmp_path / "labels.csv", format="csv", media=pictures)
+
+    assert (done.taken, done.uploaded) == (2, 2)
+    assert [(one.place, one.reason) for one in done.problems] == [("line 3", "IMAGE_UNDECODABLE")]
