@@ -36,16 +36,21 @@ _MOST_SOURCE: Final = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Import:
-    """What an import is, told by its first message."""
+    """What an import is, told by its first message.
+
+    Attributes:
+        request_id: of the request that it is for each of its samples, however often it is sent.
+    """
 
     project_id: str
     source: str
     person: str
+    request_id: str
 
     def request(self, sample_id: str, now: datetime) -> LabelRequest:
-        """Why the import wants a label: once for each sample, however often it is sent."""
+        """Why the import wants a label."""
         return LabelRequest(
-            id=str(uuid5(_REQUESTS, f"{self.project_id}\n{self.source}")),
+            id=self.request_id,
             project_id=self.project_id,
             sample_id=sample_id,
             source=Source.IMPORT,
@@ -213,7 +218,9 @@ class Exchange:
 def _import_of(request: pb.ImportAnnotationsRequest, *, person: str) -> _Import:
     if not request.project_id:
         raise InvalidRequest("the first message of an import names its project")
-    return _Import(project_id=request.project_id, source=request.source[:_MOST_SOURCE], person=person)
+    project_id, source = request.project_id, request.source[:_MOST_SOURCE]
+    request_id = str(uuid5(_REQUESTS, f"{project_id}\n{source}"))
+    return _Import(project_id=project_id, source=source, person=person, request_id=request_id)
 
 
 def _place(after: str, listed: str) -> Place:
