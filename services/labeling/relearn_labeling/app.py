@@ -46,6 +46,7 @@ def build(config: Config, *, new_id: NewId, now: Now) -> Service:
         jobs=[
             every("measure-pace", _MEASURE_EVERY_S, partial(jobs.measure_pace, store)),
             every("expire-leases", sweep_s, partial(jobs.expire_leases, store, now=now)),
+            every("follow-label-sets", sweep_s, partial(jobs.follow_label_sets, store, now=now)),
             every(
                 "settle-abandoned-tasks", sweep_s, partial(jobs.settle_abandoned_tasks, store, new_id=new_id, now=now)
             ),

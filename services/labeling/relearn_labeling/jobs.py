@@ -1,4 +1,4 @@
-"""What happens without anybody asking: leases run out, and tasks that wait for nobody are settled."""
+"""What happens without anybody asking: leases run out, tasks follow label sets, and some are settled as they are."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from relearn_runtime import NewId, Now, Store
 
 _LEASES_PER_SWEEP = 500
 _TASKS_PER_SWEEP = 100
+_TASKS_PER_MOVE = 1000
 
 
 async def expire_leases(store: Store[Transaction], *, now: Now) -> None:
@@ -24,6 +25,19 @@ async def measure_pace(store: Store[Transaction]) -> None:
     async with store.transaction() as tx:
         for project in await tx.projects.all():
             await tx.days.measure(project.project_id)
+
+
+async def follow_label_sets(store: Store[Transaction], *, now: Now) -> None:
+    """Moves tasks that nobody has answered or holds to the newest label set of their project."""
+    async with store.transaction() as tx:
+        projects = await tx.projects.all()
+    for project in projects:
+        moved = _TASKS_PER_MOVE
+        while moved == _TASKS_PER_MOVE:
+            async with store.transaction() as tx:
+                moved = await tx.label_sets.follow(
+                    project.project_id, project.label_set.version, now=now(), limit=_TASKS_PER_MOVE
+                )
 
 
 async def settle_abandoned_tasks(store: Store[Transaction], *, new_id: NewId, now: Now) -> None:

@@ -16,6 +16,7 @@ from relearn.labeling.v1 import region_pb2
 from relearn.labeling.v1.label_task_pb2 import LabelTask, Region, Whole
 from relearn.registry.v1 import project_pb2 as registry_pb
 from relearn_runtime import new_id
+from relearn_runtime.testing import eventually
 
 INVALID, FAILED = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION
 BOX = region_pb2.Box(x=1.5, y=2, width=10, height=20)
@@ -177,30 +178,54 @@ async def test_several_classes_are_accepted_each_by_its_own_majority_and_the_tim
     assert answer.message.annotation.label_set_version == 1
 
 
-async def test_a_task_is_answered_in_the_label_set_it_was_opened_under(labeling):
+async def test_a_task_in_hand_is_answered_in_its_label_set_and_others_follow_the_project(labeling):
     old = label_set(registry_pb.REGION_KIND_BOX)
     new = registry_pb.LabelSet(version=2, classes=["lorry"], region_kinds=[registry_pb.REGION_KIND_POLYGON])
     await labeling.apply(project("boxes", label_set=old))
-    await labeling.flagged(flag("one", name="boxes"))
-    await labeling.apply(project("boxes", label_set=new, revision=2))
-    await labeling.flagged(flag("two", sample="b", name="boxes"))
+    await labeling.flagged(flag("one", name="boxes"), flag("two", sample="b", name="boxes"))
+    held = await labeling.next_task("ann", "boxes")
+    other = {"a": "b", "b": "a"}[held.label_task.sample_id[-1]]
 
-    first = await labeling.next_task("ann", "boxes")
-    request = submission(first.label_task.label_task_id, "", regions=[region(box=BOX)])
+    await labeling.apply(project("boxes", label_set=new, revision=2))
+
+    await eventually(lambda: is_in(labeling, other, 2))
+    request = submission(held.label_task.label_task_id, "", regions=[region(box=BOX)])
     request.label_set_version = 2
     async with refused(FAILED, "LABEL_SET_CHANGED"):
         await labeling.stub("ann").SubmitAnnotation(request)
     request.label_set_version, request.request_id = 1, new_id()
     await labeling.stub("ann").SubmitAnnotation(request)
-    second = await labeling.next_task("ann", "boxes")
+    moved = await labeling.next_task("ben", "boxes")
     async with refused(INVALID, "INVALID_REGION"):
-        await labeling.submit("ann", second.label_task.label_task_id, "", regions=[region(box=BOX)])
+        await labeling.submit("ben", moved.label_task.label_task_id, "", regions=[region(box=BOX)])
     last = region("lorry", polygon=TRIANGLE)
-    await labeling.submit("ann", second.label_task.label_task_id, "", regions=[last])
+    await labeling.submit("ben", moved.label_task.label_task_id, "", regions=[last])
 
-    assert (first.label_set, second.label_set) == (old, new)
+    assert (held.label_set, moved.label_set, moved.label_task.label_set_version) == (old, new, 2)
     accepted = await labeling.collect(events_pb.LabelAccepted, 2)
     assert [event.message.label.label_set_version for event in accepted] == [1, 2]
+
+
+async def test_a_task_that_was_given_back_unanswered_follows_too_and_one_with_an_answer_does_not(labeling):
+    await labeling.apply(project("boxes", label_set=label_set(registry_pb.REGION_KIND_BOX)))
+    await labeling.flagged(flag("one", AUDIT, name="boxes"))
+    await labeling.submit(
+        "ann", (await labeling.next_task("ann", "boxes")).label_task.label_task_id, "", regions=[region(box=BOX)]
+    )
+    await labeling.flagged(flag("two", AUDIT, sample="b", name="boxes"))
+    held = (await labeling.next_task("ann", "boxes")).label_task
+    await labeling.apply(project("boxes", label_set=label_set(registry_pb.REGION_KIND_BOX, version=2), revision=2))
+
+    await labeling.release("ann", held.label_task_id)
+
+    await eventually(lambda: is_in(labeling, "b", 2))
+    assert await is_in(labeling, "a", 1)
+
+
+async def is_in(labeling: Any, sample: str, version: int) -> bool:
+    """Whether the task of a sample is answered in this label set."""
+    query = "select label_set_version from label_tasks where sample_id = :sample"
+    return await labeling.sql(query, sample=f"boxes/sample/{sample}") == [(version,)]
 
 
 async def test_a_hostile_annotator_is_refused_quickly_and_the_service_goes_on(labeling):
