@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-_BYTES: Final = 96  # of a region, its words and places aside: a box, a score and the heads of all its fields
+_HEAD_BYTES: Final = 24  # of a region without its place and words: tags and lengths of its fields, its origin
 
 
 class RegionKind(StrEnum):
@@ -164,20 +164,20 @@ def classes_of(regions: Iterable[Region]) -> tuple[str, ...]:
 
 def size_bytes(regions: Iterable[Region]) -> int:
     """At most how many bytes regions take in an event."""
-    return sum(_part_bytes(region.part) + _words_bytes(region) for region in regions)
+    return sum(_HEAD_BYTES + _part_bytes(region.part) + _words_bytes(region) for region in regions)
 
 
 def _part_bytes(part: Part) -> int:
     match part:
         case Polygon(points=points):
-            return _BYTES + 20 * len(points)
+            return 20 * len(points)
         case Track(keyframes=keyframes):
-            return _BYTES + 56 * len(keyframes)
+            return 48 * len(keyframes)
         case _:
-            return _BYTES
+            return 36  # a box is the largest of the others
 
 
 def _words_bytes(region: Region) -> int:
     words = (region.class_name, region.id, region.transcript, region.model_version_id)
-    said = sum(len(word.encode()) for word in words)
-    return said + sum(len(f"{name}{value}".encode()) + 16 for name, value in region.attributes)
+    said = sum(len(word.encode()) for word in words) + (0 if region.score is None else 9)
+    return said + sum(len(f"{name}{value}".encode()) + 10 for name, value in region.attributes)

@@ -8,10 +8,11 @@ from datetime import timedelta
 import pytest
 from labeling_values import LABEL_SET, NOW, POLICY, answered, at, flag, leased, said, task, whole_answer
 
-from relearn_labeling.domain.answers import decide, is_abandoned, submit
+from relearn_labeling.domain.answers import Answer, decide, is_abandoned, submit
 from relearn_labeling.domain.errors import LabelSetChanged, LeaseExpired, NotInLabelSet, TaskClosed, TaskNotAssigned
 from relearn_labeling.domain.facts import Accepted, Answered, Disputed, Opened, Superseded
 from relearn_labeling.domain.flags import flag_task
+from relearn_labeling.domain.regions import LabelSet, Region, RegionKind, Segment
 from relearn_labeling.domain.slots import return_task
 from relearn_labeling.domain.tasks import LabelTask, Policy, State, Stream, Truth
 
@@ -220,3 +221,34 @@ def test_a_task_assigned_to_some_waits_for_nobody_else():
     assigned = replace(answered(task(flag(1, Stream.AUDIT)), ann="boot"), assigned_to=("ann",))
 
     assert is_abandoned(assigned, seen={"ann", "ben"}, patience=HOUR, now=at(3600))
+
+
+def test_a_consensus_that_no_event_can_tell_is_a_dispute():
+    speech = LabelSet(version=1, classes=("speech",), kinds=frozenset({RegionKind.SEGMENT}), transcripts=True)
+    things = {
+        name: [
+            Region(
+                part=Segment(start_s=10.0 * (3 * group + i), end_s=10.0 * (3 * group + i) + 5),
+                class_name="speech",
+                id=f"{name}{i}",
+                transcript=name * 90_000,
+            )
+            for i in range(3)
+        ]
+        for group, name in enumerate("xyz")
+    }
+    known = task(flag(1, Stream.AUDIT))
+
+    for annotator, heard in [("ann", "xy"), ("ben", "yz"), ("cat", "xz")]:
+        regions = tuple(region for name in heard for region in things[name])
+        known, _, facts = submit(
+            leased(known, annotator),
+            Answer(annotator=annotator, regions=regions),
+            label_set=speech,
+            policy=POLICY,
+            annotation_id=annotator,
+            label_id="label",
+            now=NOW,
+        )
+
+    assert [type(fact) for fact in facts] == [Answered, Disputed]
