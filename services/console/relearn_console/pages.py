@@ -64,11 +64,11 @@ class File:
 
 
 class Pages:
-    """Serves the build in a folder, as it is now: a newer one is read when its index.html changed."""
+    """Serves the build in a folder, as it is now: it is read again when index.html, or what lies beside it, changed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._stamp: int | None = None
+        self._stamp: tuple[int, ...] = ()
         self._files: Mapping[str, File] = {}
 
     def answer(self, request: Request) -> Response:
@@ -85,12 +85,8 @@ class Pages:
         return _answer(request, found)
 
     def _refresh(self) -> None:
-        try:
-            stamp = (self._folder / INDEX.lstrip("/")).stat().st_mtime_ns
-        except OSError:
-            stamp = None
-        if stamp != self._stamp:
-            self._files = _read(self._folder) if stamp is not None else {}
+        if (stamp := _stamp(self._folder)) != self._stamp:
+            self._files = _read(self._folder) if stamp else {}
             self._stamp = stamp
             log.info("pages read", extra={"files": len(self._files)})
 
@@ -118,6 +114,15 @@ def _takes_gzip(accepted: str) -> bool:
         if name.strip() in ("gzip", "*"):
             return quality.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
     return False
+
+
+def _stamp(folder: Path) -> tuple[int, ...]:
+    """Changes with the build; empty where there is none."""
+    parts = (folder / INDEX.lstrip("/"), folder, folder / _HASHED_FOLDER.strip("/"))
+    try:
+        return tuple(part.stat().st_mtime_ns for part in parts)
+    except OSError:
+        return ()
 
 
 def _read(folder: Path) -> dict[str, File]:
