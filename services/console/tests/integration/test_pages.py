@@ -67,6 +67,13 @@ def test_a_new_build_is_served_without_a_restart(console, page):
     assert (console.get("/")).body == b"newer"
 
 
+def test_a_file_that_a_build_writes_after_its_index_is_served_too(console, page):
+    console.get("/")
+    (page / "assets" / "late-c3d4.js").write_bytes(b"late")
+
+    assert console.get("/assets/late-c3d4.js").body == b"late"
+
+
 @pytest.mark.parametrize(
     "path",
     [
