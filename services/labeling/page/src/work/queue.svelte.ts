@@ -124,7 +124,7 @@ export class Queue {
         const reply = await call('relearn.labeling.v1.LabelingService/RenewLease', { labelTaskId: task.id })
         if (reply.leaseExpireTime) task.leaseExpires = Date.parse(reply.leaseExpireTime)
       } catch (error) {
-        if (error instanceof Fault && !error.passing && error.code !== 'unauthenticated') this.#lose(task, error)
+        if (error instanceof Fault && ['failed_precondition', 'not_found'].includes(error.code)) this.#lose(task, error)
       }
     }
   }
