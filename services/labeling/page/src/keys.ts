@@ -2,7 +2,7 @@
 import type { LabelSet, Kind } from './model/regions.ts'
 import type { Modality } from './model/wire.ts'
 
-export type Where = { modality: Modality; labelSet: LabelSet; reviewing: boolean }
+export type Where = { modality: Modality; labelSet: LabelSet }
 type Binding = { keys: readonly string[]; does: string; group: Group; here?: (where: Where) => boolean }
 type Group = 'Answer' | 'Classes' | 'Regions' | 'Tools' | 'View' | 'Playing'
 
@@ -10,21 +10,17 @@ const has = (...kinds: Kind[]) => (where: Where): boolean => kinds.some((kind) =
 const parts = (where: Where): boolean => where.labelSet.kinds.some((kind) => kind !== 'whole')
 const picture = (where: Where): boolean => where.modality === 'image' || where.modality === 'video'
 const playing = (where: Where): boolean => where.modality === 'audio' || where.modality === 'video'
-const annotating = (where: Where): boolean => !where.reviewing
-const reviewing = (where: Where): boolean => where.reviewing
 const described = (where: Where): boolean => where.labelSet.transcripts || where.labelSet.attributes.length > 0
 
 /** By command. A letter stands for its key whatever the layout; Mod is Ctrl, or Cmd on a Mac. */
 export const KEYS = {
   submit: { keys: ['Enter', 'Mod+Enter'], does: 'Close the open outline; else give the answer and go on', group: 'Answer' },
-  skip: { keys: ['s'], does: 'Skip this task, with a reason', group: 'Answer', here: annotating },
-  report: { keys: ['x'], does: 'Report a problem with this task', group: 'Answer', here: annotating },
+  skip: { keys: ['s'], does: 'Skip this task, with a reason', group: 'Answer' },
+  report: { keys: ['x'], does: 'Report a problem with this task', group: 'Answer' },
   undo: { keys: ['Mod+z'], does: 'Undo', group: 'Answer' },
   redo: { keys: ['Mod+Shift+z', 'Mod+y'], does: 'Redo', group: 'Answer' },
   help: { keys: ['?'], does: 'These keys', group: 'Answer' },
   cancel: { keys: ['Escape'], does: 'Give up what is being drawn, then the selection; then to the panel and back', group: 'Answer' },
-  nextAnswer: { keys: ['u'], does: 'Take the next annotator’s answer', group: 'Answer', here: reviewing },
-  reject: { keys: ['y'], does: 'Refuse answers, with a reason', group: 'Answer', here: reviewing },
 
   class: { keys: ['1', '2', '3', '4', '5', '6', '7', '8', '9', '0'], does: 'Class: of the next region while drawing, of the selected one while selecting', group: 'Classes' },
   search: { keys: ['/'], does: 'Find a class by name', group: 'Classes' },

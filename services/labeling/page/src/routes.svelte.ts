@@ -2,19 +2,19 @@
 
 export type Route =
   | { view: 'queues' }
-  | { view: 'label' | 'answers' | 'review' | 'report'; projectId: string }
+  | { view: 'label' | 'answers'; projectId: string }
   | { view: 'nowhere' }
 
 /** The route of a path. */
 export function routeOf(path: string): Route {
   const [view, projectId, ...rest] = path.split('/').filter(Boolean).map(decodeURIComponent)
   if (view === undefined || (view === 'queues' && projectId === undefined)) return { view: 'queues' }
-  const known = view === 'label' || view === 'answers' || view === 'review' || view === 'report'
+  const known = view === 'label' || view === 'answers'
   return known && projectId && rest.length === 0 ? { view, projectId } : { view: 'nowhere' }
 }
 
 /** The path of a route. */
-export const pathTo = (view: 'queues' | 'label' | 'answers' | 'review' | 'report', projectId = ''): string =>
+export const pathTo = (view: 'queues' | 'label' | 'answers', projectId = ''): string =>
   view === 'queues' ? '/' : `/${view}/${encodeURIComponent(projectId)}`
 
 class Address {

@@ -49,8 +49,6 @@ export function handlers(bench: Bench): Handlers {
       else if (document.activeElement?.closest('[data-panel]')) bench.home()
       else panel()?.enter()
     },
-    nextAnswer: () => undefined,
-    reject: () => undefined,
     class: (key) => {
       const label = desk.labelSet.classes[(Number(key) + 9) % 10]
       if (label === undefined) tell(`There are ${desk.labelSet.classes.length} classes.`)

@@ -14,7 +14,7 @@ const PLACES: [Modality, Kind[]][] = [
   ['audio', ['segment']],
   ['video', ['track', 'segment']],
 ]
-const EVERYWHERE: Where[] = PLACES.flatMap(([modality, kinds]) => [false, true].map((reviewing) => ({ modality, labelSet: set(kinds), reviewing })))
+const EVERYWHERE: Where[] = PLACES.map(([modality, kinds]) => ({ modality, labelSet: set(kinds) }))
 const press = { key: 'a', code: 'KeyA', shiftKey: false, ctrlKey: false, metaKey: false, altKey: false }
 
 test('no key means two things in one place', () => {
