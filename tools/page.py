@@ -50,7 +50,12 @@ def prepare() -> None:
 
 def build() -> None:
     """What the console serves."""
-    once("page", sources(), DIST, lambda: node_tool("vite", "build", "--logLevel=warn", "--emptyOutDir", f"--outDir={DIST}"))
+    once(
+        "page",
+        sources(),
+        DIST,
+        lambda: node_tool("vite", "build", "--logLevel=warn", "--emptyOutDir", f"--outDir={DIST}"),
+    )
     scripts = sorted((DIST / "assets").glob("*.js"))
     compressed = sum(len(gzip.compress(script.read_bytes(), compresslevel=9)) for script in scripts)
     print(f"labeling page: {compressed / 1000:.1f} kB of script, compressed")

@@ -15,8 +15,8 @@ from typing import Any
 
 import asyncpg
 import pytest
-from desk import Desk
-from playwright.sync_api import Browser, sync_playwright
+from desk import DEADLINE_S, Desk
+from playwright.sync_api import Browser, expect, sync_playwright
 from world import World
 
 from relearn_contracts.topics import all_topics
@@ -27,6 +27,7 @@ from relearn_local.testing import KafkaForTest, TokensForTest
 ROOT = Path(__file__).parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 INSTALL = "no browser here; on Debian: apt-get install chromium"
+expect.set_options(timeout=DEADLINE_S * 1000)
 SIZE = {"width": 1280, "height": 800}
 
 
@@ -45,7 +46,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def world(browser: Browser, postgres_server_of_run: Any, kafka_server_of_run: Any, tmp_path_factory: Any) -> Iterator[World]:
+def world(
+    browser: Browser, postgres_server_of_run: Any, kafka_server_of_run: Any, tmp_path_factory: Any
+) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("page")
     names = [f"page_{name}_{token_hex(4)}" for name in ("labeling", "datasets")]
     for name in names:
@@ -75,7 +78,7 @@ def open_desk(world: World, browser: Browser) -> Iterator[Callable[..., Desk]]:
 
     def opened(*, subject: str = "", signed_in: bool = True, **options: Any) -> Desk:
         context = browser.new_context(**{"viewport": SIZE, "color_scheme": "dark", **options})
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(DEADLINE_S * 1000)
         desk = Desk(world, context, subject or f"ada-{token_hex(3)}")
         desks.append(desk)
         if signed_in:
@@ -84,6 +87,7 @@ def open_desk(world: World, browser: Browser) -> Iterator[Callable[..., Desk]]:
 
     yield opened
     for desk in desks:
+        desk.page.unroute_all(behavior="ignoreErrors")
         desk.page.context.close()
     assert [complaint for desk in desks for complaint in desk.complaints] == []
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import BrowserContext, Locator, expect
 from world import Project, World
 
+DEADLINE_S = 15.0
 AXE = Path(__file__).parents[2] / "services" / "labeling" / "page" / "node_modules" / "axe-core" / "axe.min.js"
 
 
@@ -19,7 +21,9 @@ class Desk:
         self.page = context.new_page()
         self.complaints: list[str] = []
         self.expected: tuple[str, ...] = ("501",)  # what may be complained of
-        self.page.on("console", lambda message: self._note(message.text) if message.type in ("error", "warning") else None)
+        self.page.on(
+            "console", lambda message: self._note(message.text) if message.type in ("error", "warning") else None
+        )
         self.page.on("pageerror", lambda error: self._note(str(error)))
 
     def _note(self, text: str) -> None:
@@ -56,6 +60,13 @@ class Desk:
         mouse.move(box["x"] + (start[0] + end[0]) / 2, box["y"] + (start[1] + end[1]) / 2)
         mouse.move(box["x"] + end[0], box["y"] + end[1])
         mouse.up()
+
+    def until(self, expression: str) -> None:
+        """Waits until an expression is true in the page, whose policy forbids the browser's own way to wait for one."""
+        give_up = time.monotonic() + DEADLINE_S
+        while not self.page.evaluate(expression):
+            assert time.monotonic() < give_up, f"{expression} did not come true"
+            self.page.wait_for_timeout(20)
 
     @property
     def canvas(self) -> Locator:

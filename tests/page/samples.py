@@ -20,8 +20,8 @@ def picture(seed: int = 0, width: int = 640, height: int = 480) -> bytes:
     image = Image.new("RGB", (width, height), tuple(int(v) for v in generator.integers(40, 110, 3)))
     draw = ImageDraw.Draw(image)
     for n in range(14):
-        x, y = generator.integers(0, (width - 80, height - 80))
-        w, h = generator.integers(30, 120, 2)
+        x, y = generator.integers(0, (width - width // 8, height - height // 8))
+        w, h = generator.integers(width // 20 + 1, width // 5, 2)
         shape = draw.rectangle if n % 2 else draw.ellipse
         color = tuple(int(v) for v in generator.integers(70, 255, 3))
         shape((int(x), int(y), int(x + w), int(y + h)), fill=color, outline=(20, 20, 20), width=2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Route, expect
 from samples import picture
@@ -146,18 +148,23 @@ def test_a_region_is_in_pixels_of_the_picture_wherever_it_was_drawn(world, open_
     desk = open_desk(device_scale_factor=2).open(boxes)
     frame = desk.canvas.bounding_box()
     readout = desk.page.locator(".readout")
+
+    def pointed_at() -> list[int]:
+        """Pixel of the picture under the mouse."""
+        return [int(value) for value in re.findall(r"\d+", readout.inner_text())[:2]]
+
     desk.page.mouse.move(frame["x"] + 400, frame["y"] + 300)
-    place = readout.inner_text().split("\n")[0]
+    place = pointed_at()
 
     desk.page.mouse.wheel(0, -400)
 
-    assert readout.inner_text().split("\n")[0] == place  # the place under the cursor stays
+    assert pointed_at() == place  # the place under the cursor stays
     desk.press("b")
     desk.drag((400, 300), (500, 360))
     (drawn,) = desk.shapes()
     scale = desk.page.evaluate("new DOMMatrix(getComputedStyle(document.querySelector('.media')).transform).a")
-    assert (drawn["width"], drawn["height"]) == pytest.approx((100 / scale, 60 / scale))
-    assert [drawn["x"], drawn["y"]] == pytest.approx([float(v) for v in place.split(",")], abs=0.51)
+    assert (drawn["width"], drawn["height"]) == pytest.approx((100 / scale, 60 / scale), abs=1e-3)
+    assert [drawn["x"], drawn["y"]] == pytest.approx(place, abs=0.51)
     desk.press("Enter")
     (answer,) = world.answers(boxes, 1)
     assert answer["regions"][0]["box"] == pytest.approx(drawn)
@@ -233,7 +240,7 @@ def suggesting(desk):
 def test_suggestions_are_proposals_until_somebody_touches_them(world, open_desk, boxes):
     desk = suggesting(open_desk()).open(boxes)
     expect(desk.page.locator(".shape.proposed")).to_have_count(3)
-    assert desk.page.locator(".shape text").all_inner_texts() == ["car 91%", "person 64%", "person 32%"]
+    assert desk.page.locator(".shape text").all_text_contents() == ["car 91%", "person 64%", "person 32%"]
 
     desk.press("a", "ArrowRight", "Enter")  # the first is accepted, the second moved
     expect(desk.message).to_have_text("One suggestion is not accepted. Enter again gives the answer without.")
@@ -262,7 +269,7 @@ def test_help_is_drawn_from_the_key_map_and_every_key_in_it_does_no_harm(open_de
     desk.press("Escape")
     names = {"←": "ArrowLeft", "→": "ArrowRight", "↑": "ArrowUp", "↓": "ArrowDown", "Esc": "Escape", "Del": "Delete"}
 
-    walked = [key for key in keys if key not in ("Enter", "Ctrl Enter", "S", "X", "?", "1 – 0")]
+    walked = [key for key in keys if key not in ("Enter", "Ctrl Enter", "S", "X", "?") and "1" not in key]
     for key in walked:
         parts = [names.get(part, part) for part in key.replace("Ctrl", "Control").split(" ")]
         desk.press("+".join(part.lower() if len(part) == 1 else part for part in parts))

@@ -33,6 +33,7 @@ from relearn_runtime.testing import eventually, publish
 T = TypeVar("T")
 PAGE = Path(__file__).parents[2] / "services" / "console" / "relearn_console" / "page"
 LEASE_S = 120
+KNOWN = "select 1 from projects where project_id = :name"
 KINDS = {
     "image": project_pb2.INPUT_KIND_IMAGE,
     "text": project_pb2.INPUT_KIND_TEXT,
@@ -171,8 +172,7 @@ class World:
         made.labeling.lease.FromTimedelta(timedelta(seconds=LEASE_S))
         await publish(self.kafka, registry_events_pb2.ProjectApplied(project=made))
         for url in (self.labeling_url, self.datasets_url):
-            query = "select 1 from projects where project_id = :name"
-            await eventually(lambda url=url: self._sql(url, query, name=project.name), deadline_s=30)
+            await eventually(lambda url=url: self._sql(url, KNOWN, name=project.name), deadline_s=30)
         return project
 
     async def _want(self, project: Project, content: bytes) -> None:
@@ -199,10 +199,12 @@ class World:
         path.write_bytes(content)
         await self._sql(
             self.datasets_url,
-            "insert into samples (project_id, sha256, size_bytes, media_type, group_key, origin, created_at)"
-            " values (:project, :sha256, :size, :media_type, '', 'import', now())",
+            """with of_its_own as (insert into groups values (:project, :key, 0, null))
+               insert into samples (project_id, sha256, size_bytes, media_type, group_key, origin, created_at)
+               values (:project, :sha256, :size, :media_type, :key, 'import', now())""",
             project=project.name,
             sha256=digest.digest(),
+            key=digest.hexdigest(),
             size=len(content),
             media_type=MEDIA_TYPES[project.kind],
         )
