@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import expect
 from samples import picture
 
 from relearn.registry.v1 import project_pb2
@@ -223,22 +223,8 @@ SUGGESTED = [
 ]
 
 
-def suggesting(desk):
-    """From now on tasks come with suggestions of a model."""
-
-    def told(route: Route) -> None:
-        response = route.fetch()
-        found = response.json()
-        if found.get("labelTask"):
-            found["suggestions"] = [{**region, "modelVersionId": "m/model/7"} for region in SUGGESTED]
-        route.fulfill(response=response, json=found)
-
-    desk.page.route("**/relearn.labeling.v1.LabelingService/NextTask", told)
-    return desk
-
-
 def test_suggestions_are_proposals_until_somebody_touches_them(world, open_desk, boxes):
-    desk = suggesting(open_desk()).open(boxes)
+    desk = open_desk().suggest(*SUGGESTED).open(boxes)
     expect(desk.page.locator(".shape.proposed")).to_have_count(3)
     assert desk.page.locator(".shape text").all_text_contents() == ["car 91%", "person 64%", "person 32%"]
 
@@ -253,7 +239,7 @@ def test_suggestions_are_proposals_until_somebody_touches_them(world, open_desk,
 
 
 def test_all_suggestions_are_accepted_at_once(world, open_desk, boxes):
-    desk = suggesting(open_desk()).open(boxes)
+    desk = open_desk().suggest(*SUGGESTED).open(boxes)
 
     desk.press("Shift+a", "Enter")
 
@@ -263,7 +249,7 @@ def test_all_suggestions_are_accepted_at_once(world, open_desk, boxes):
 
 
 def test_help_is_drawn_from_the_key_map_and_every_key_in_it_does_no_harm(open_desk, boxes):
-    desk = suggesting(open_desk()).open(boxes)
+    desk = open_desk().suggest(*SUGGESTED).open(boxes)
     desk.press("?")
     keys = desk.page.locator("dialog dt kbd").all_inner_texts()
     desk.press("Escape")

@@ -1,4 +1,5 @@
 // A task in hand, with what is shown of its sample.
+import { Fault } from '../api/fault.ts'
 import { call } from '../api/rpc.ts'
 import type { NextTaskResponseJson } from '../generated/relearn/labeling/v1/labeling_service_pb'
 import type { LabelSet, Region } from '../model/regions.ts'
@@ -19,6 +20,7 @@ export type Task = {
 }
 
 const ASK_AGAIN_MS = [200, 400, 800, 1500]
+const MOST_KEPT = 64 // pictures: those of the tasks in hand, and of answers under way that may come back
 
 /** The task of a response, its sample already on the way; null where there is none. */
 export function taskOf(json: NextTaskResponseJson): Task | null {
@@ -41,36 +43,44 @@ export function taskOf(json: NextTaskResponseJson): Task | null {
   }
 }
 
-/** Everything of a sample that is shown: asked for until it is made, then fetched. Raises Fault, Error. */
+/** Everything of a sample that is shown: asked for until it is made and here, however long the network is away. Raises Fault, Error. */
 export async function load(sampleId: string): Promise<Loaded> {
   for (let attempt = 0; ; attempt++) {
-    const media = wire.media(await call('relearn.console.v1.MediaService/GetMedia', { sampleId }))
-    if (media.state === 'refused') throw new Error(media.problem || 'This sample cannot be shown.')
-    if (media.state === 'ready') return { ...media, ...(await fetched(media)) }
+    try {
+      const media = wire.media(await call('relearn.console.v1.MediaService/GetMedia', { sampleId }))
+      if (media.state === 'refused') throw new Error(media.problem || 'This sample cannot be shown.')
+      if (media.state === 'ready') return await fetched(media)
+    } catch (error) {
+      if (!(error instanceof Fault && error.passing)) throw error
+    }
     await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS[attempt] ?? 3000))
   }
 }
 
-async function fetched(media: wire.Media): Promise<{ text: string; levels: Peaks }> {
+async function fetched(media: wire.Media): Promise<Loaded> {
   const text = media.modality === 'text' ? got(media.view).then((reply) => reply.text()) : ''
   const levels = media.peaks ? got(media.peaks).then((reply) => reply.json() as Promise<Peaks>) : []
-  if (media.modality === 'image') await decoded(media.view)
-  if (media.spectrogram) void decoded(media.spectrogram).catch(() => undefined)
-  return { text: await text, levels: await levels }
+  const view = media.modality === 'image' ? await picture(media.view) : media.view
+  const spectrogram = media.spectrogram ? await picture(media.spectrogram) : ''
+  return { ...media, view, spectrogram, text: await text, levels: await levels }
 }
 
 async function got(path: string): Promise<Response> {
-  const reply = await fetch(path)
-  if (!reply.ok) throw new Error(`The sample could not be fetched (${reply.status}). Skip it, or reload the page.`)
-  return reply
+  const reply = await fetch(path).catch((error: unknown) => {
+    throw new Fault('unreachable', '', String(error))
+  })
+  if (reply.ok) return reply
+  const words = `The sample could not be fetched (${reply.status}). Skip it, or reload the page.`
+  throw reply.status >= 500 ? new Fault('unavailable', '', words) : new Error(words)
 }
 
-// decoded ahead, so that it is on the screen with the next frame
-async function decoded(path: string): Promise<void> {
+// in memory and decoded ahead, so that it is on the screen with the next frame, also when its link has ended
+async function picture(path: string): Promise<string> {
   const image = new Image()
-  image.src = path
+  image.src = URL.createObjectURL(await (await got(path)).blob())
   await image.decode()
   kept.push(image)
-  if (kept.length > 8) kept.shift()
+  if (kept.length > MOST_KEPT) URL.revokeObjectURL(kept.shift()!.src)
+  return image.src
 }
 const kept: HTMLImageElement[] = []

@@ -1,0 +1,113 @@
+"""The page at work on real samples; `RELEARN_PICTURES=docs/images` keeps what it looks like for the README."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import av
+import pytest
+from playwright.sync_api import expect
+
+from relearn.registry.v1 import project_pb2
+
+SIZE = {"width": 1200, "height": 720}
+PEOPLE = [(283, 193, 46, 106, 0.94), (415, 212, 44, 98, 0.88), (502, 164, 40, 86, 0.71), (196, 131, 34, 74, 0.55)]
+
+NAMED = [("North Carolina", "place", 0.97), ("Congress", "institution", 0.81)]
+
+
+@pytest.fixture
+def keep(tmp_path):
+    """Keeps a picture of the page."""
+    folder = Path(os.environ.get("RELEARN_PICTURES", tmp_path))
+
+    def keep(desk, name):
+        desk.page.mouse.move(5, 5)
+        content = desk.page.screenshot(path=folder / f"label-{name}.png", animations="disabled")
+        assert len(content) > 20_000
+
+    return keep
+
+
+def frame(path, number):
+    """One frame of a video as PNG."""
+    with av.open(str(path)) as container:
+        for at, decoded in enumerate(container.decode(video=0)):
+            if at == number:
+                out = io.BytesIO()
+                decoded.to_image().save(out, "PNG")
+                return out.getvalue()
+    raise AssertionError(f"no frame {number}")
+
+
+def test_people_on_a_picture(world, open_desk, keep, pedestrians):
+    occluded = project_pb2.AttributeSpec(name="occluded", values=["no", "partly", "mostly"])
+    kinds = (project_pb2.REGION_KIND_BOX, project_pb2.REGION_KIND_POLYGON)
+    made = world.project("image", ["person", "bag", "lamp"], *kinds, attributes=[occluded])
+    world.want(made, frame(pedestrians, 100))
+    people = [
+        {"box": {"x": x, "y": y, "width": w, "height": h}, "label": "person", "regionId": f"p{x}", "score": score}
+        for x, y, w, h, score in PEOPLE
+    ]
+    desk = open_desk(viewport=SIZE).suggest(*people).open(made)
+
+    desk.press("a", "a", "Tab", "Shift+Tab")
+
+    expect(desk.page.locator(".shape.proposed")).to_have_count(2)
+    keep(desk, "picture")
+
+
+def test_names_in_a_speech(world, open_desk, keep, speeches):
+    made = world.project("text", ["person", "place", "institution", "date"], project_pb2.REGION_KIND_SPAN)
+    text = (speeches / "1790_george_washington_n.txt").read_text()
+    world.want(made, text.encode())
+    spans = [
+        {
+            "span": {"start": text.index(part), "end": text.index(part) + len(part)},
+            "label": label,
+            "regionId": part,
+            "score": score,
+        }
+        for part, label, score in NAMED
+    ]
+    desk = open_desk(viewport=SIZE, color_scheme="light").suggest(*spans).open(made)
+
+    desk.press("a", "n")
+
+    assert len(desk.labels) == len(spans) + 1
+    keep(desk, "text")
+
+
+def test_a_spoken_prompt(world, open_desk, keep, prompts):
+    made = world.project("audio", ["speech", "noise"], project_pb2.REGION_KIND_SEGMENT, transcripts=True)
+    world.want(made, (prompts / "tt-weasels.wav").read_bytes())
+    desk = open_desk(viewport=SIZE).open(made)
+    width = desk.canvas.bounding_box()["width"]
+
+    desk.drag((width * 0.05, 60), (width * 0.45, 60))
+    desk.press("v", "t")
+    desk.page.keyboard.type("weasels have eaten")
+    desk.press("Escape")
+
+    assert desk.labels == ["speech"]
+    keep(desk, "sound")
+
+
+def test_somebody_through_a_video(world, open_desk, keep, pedestrians):
+    made = world.project("video", ["person", "bag"], project_pb2.REGION_KIND_TRACK)
+    world.want(made, pedestrians.read_bytes())
+    desk = open_desk(viewport=SIZE)
+    desk.page.goto(f"{world.url}/label/{made.name}")
+    expect(desk.canvas).to_be_visible(timeout=120_000)  # it is made ready first
+    desk.until("document.querySelector('video').readyState >= 2")
+
+    desk.press(*[">"] * 10)
+    desk.until("!document.querySelector('video').seeking")
+    desk.drag((330, 190), (378, 300))
+    desk.press(*[">"] * 3, "Tab", *["Shift+ArrowRight"] * 2, *["<"] * 2)
+    desk.until("!document.querySelector('video').seeking")
+
+    expect(desk.page.locator(".key")).to_have_count(2)
+    keep(desk, "video")
