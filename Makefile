@@ -81,5 +81,5 @@ chaos: setup ## the long run of random kills
 .PHONY: bench
 bench: setup ## what the loop and the gateway cost; figures are kept in docs/performance.md
 	@test -e .relearn/demo/events.jsonl || $(MAKE) demo
-	@failed=; for program in bench/*/measure.py bench/labeling/exchange.py; do echo "$$program"; $(BIN)/python $$program || failed="$$failed $$program"; done; \
+	@failed=; for program in bench/*/measure.py bench/labeling/exchange.py bench/labeling/quality.py bench/labeling/report.py; do echo "$$program"; $(BIN)/python $$program || failed="$$failed $$program"; done; \
 		test -z "$$failed" || { echo "not measured, the messages above say why:$$failed"; exit 1; }
