@@ -9,7 +9,7 @@ from relearn.labeling.v1.labeling_service_pb2_grpc import add_LabelingServiceSer
 from relearn.labeling.v1.management_service_pb2_grpc import add_ManagementServiceServicer_to_server
 from relearn.monitoring.v1.events_pb2 import PredictionFlagged
 from relearn.registry.v1.events_pb2 import ProjectApplied
-from relearn_labeling import events, jobs, rpc
+from relearn_labeling import events, jobs, learning, rpc
 from relearn_labeling.config import Config
 from relearn_labeling.store import Transaction
 from relearn_labeling.waiting import waiting
@@ -47,6 +47,7 @@ def build(config: Config, *, new_id: NewId, now: Now) -> Service:
             every("measure-pace", _MEASURE_EVERY_S, partial(jobs.measure_pace, store)),
             every("expire-leases", sweep_s, partial(jobs.expire_leases, store, now=now)),
             every("follow-label-sets", sweep_s, partial(jobs.follow_label_sets, store, now=now)),
+            every("refresh-crowds", config.learn_every_s, partial(learning.refresh_crowds, store, now=now)),
             every(
                 "settle-abandoned-tasks", sweep_s, partial(jobs.settle_abandoned_tasks, store, new_id=new_id, now=now)
             ),

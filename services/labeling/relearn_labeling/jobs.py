@@ -5,6 +5,7 @@ from __future__ import annotations
 from relearn.registry.v1.project_pb2 import Project
 from relearn_labeling import metrics, publish, region_messages, wire
 from relearn_labeling.domain.answers import decide, is_abandoned
+from relearn_labeling.learning import crowd_for
 from relearn_labeling.store import Transaction
 from relearn_runtime import NewId, Now, Store
 
@@ -65,13 +66,14 @@ async def settle_abandoned_tasks(store: Store[Transaction], *, new_id: NewId, no
 
 async def _settle(store: Store[Transaction], project: Project, label_task_id: str, *, new_id: NewId, now: Now) -> None:
     async with store.transaction() as tx:
-        at, patience = now(), wire.policy(project).patience
-        seen = await tx.queue.seen_since(project.project_id, at - patience)
+        at, policy = now(), wire.policy(project)
+        seen = await tx.queue.seen_since(project.project_id, at - policy.patience)
         task = await tx.label_tasks.get_for_update(label_task_id)
-        if not is_abandoned(task, seen=seen, patience=patience, now=at):
+        if not is_abandoned(task, seen=seen, patience=policy.patience, now=at):
             return
         label_set = region_messages.label_set(await tx.label_sets.get(task.project_id, task.label_set_version))
-        settled, facts = decide(task, label_set=label_set, policy=wire.policy(project), label_id=new_id(), now=at)
+        crowd = await crowd_for(tx, policy, task)
+        settled, facts = decide(task, label_set=label_set, policy=policy, crowd=crowd, label_id=new_id(), now=at)
         await tx.label_tasks.save(settled)
         await publish.tell(tx, facts, new_id=new_id)
     metrics.count(facts)

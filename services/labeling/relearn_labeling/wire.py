@@ -222,7 +222,7 @@ def annotation(annotation: Annotation, *, task: LabelTask) -> pb.Annotation:
         annotator=annotation.annotator,
         regions=region_messages.messages(annotation.regions),
         create_time=timestamp(annotation.created_at),
-        time_spent=_duration(annotation.time_spent),
+        time_spent=duration(annotation.time_spent),
         label_set_version=task.label_set_version,
     )
 
@@ -242,7 +242,7 @@ def label(label: Label, *, task: LabelTask) -> pb.Label:
         accept_time=timestamp(label.accepted_at),
         posterior=label.posterior,
         reviewer=label.reviewer,
-        time_spent=_duration(label.time_spent),
+        time_spent=duration(label.time_spent),
     )
 
 
@@ -266,7 +266,8 @@ def timestamp(at: datetime) -> Timestamp:
     return message
 
 
-def _duration(time: timedelta | None) -> Duration | None:
+def duration(time: timedelta | None) -> Duration | None:
+    """A length of time on the wire; None where it isn't told."""
     if time is None:
         return None
     message = Duration()

@@ -12,7 +12,7 @@ from relearn_labeling.domain.errors import AnsweredAlready, NoSlot
 from relearn_labeling.domain.facts import Answered, Fact
 from relearn_labeling.domain.regions import LabelSet, Region
 from relearn_labeling.domain.requests import request_label
-from relearn_labeling.domain.tasks import USUAL_ANSWER_S, Annotation, LabelRequest, LabelTask, Policy, State
+from relearn_labeling.domain.tasks import USUAL_ANSWER_S, Annotation, LabelRequest, LabelTask, Policy, State, Truth
 
 MOST_ANSWERS = 15
 """Of one task, as many as a policy can ask for."""
@@ -45,7 +45,7 @@ def import_sample(
     """The sample's task with one more request, and with answers that count like any other.
 
     An answer takes a slot that nobody has; where there is none the task gets one more, since it costs nobody anything.
-    Where all slots are used then, or the task was settled before, its answers decide it.
+    Where all slots are used then, or the task was settled before, the majority of its answers decides it.
 
     Args:
         label_set: of the task's version.
@@ -66,7 +66,8 @@ def import_sample(
         imported, fact = _answered(imported, answer, now=now)
         told.append(fact)
     if answers and (was_settled or len(imported.annotations) >= imported.overlap):
-        imported, outcome = decide(imported, label_set=label_set, policy=policy, label_id=label_id, now=now)
+        counted = replace(policy, truth=Truth.MAJORITY)  # of who answered elsewhere nothing is known
+        imported, outcome = decide(imported, label_set=label_set, policy=counted, label_id=label_id, now=now)
         told += outcome
     return imported, tuple(told)
 

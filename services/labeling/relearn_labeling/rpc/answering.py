@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
+
 import grpc
 
 from relearn.labeling.v1 import labeling_service_pb2 as pb
@@ -9,9 +12,14 @@ from relearn_labeling import metrics, publish, region_messages, wire
 from relearn_labeling.domain.answers import Answer, submit
 from relearn_labeling.domain.budgets import check_answer
 from relearn_labeling.domain.facts import Fact
+from relearn_labeling.domain.tasks import LabelTask
+from relearn_labeling.domain.truth.skills import Crowd
+from relearn_labeling.learning import crowd_for
 from relearn_labeling.rpc.turns import Turn, Turns
 from relearn_labeling.store import Transaction
 from relearn_runtime import NewId, Store, caller
+
+_MANY_REGIONS = 50
 
 
 class Answering:
@@ -46,15 +54,20 @@ class Answering:
     ) -> tuple[pb.SubmitAnnotationResponse, tuple[Fact, ...]]:
         known = await tx.label_tasks.get_for_update(label_task_id)
         label_set = await tx.label_sets.get(known.project_id, known.label_set_version)
-        task, annotation, facts = submit(
+        decide = partial(
+            submit,
             known,
             answer,
             label_set=region_messages.label_set(label_set),
             policy=turn.policy,
+            crowd=await _crowd(tx, turn, known),
             annotation_id=self._new_id(),
             label_id=self._new_id(),
             now=turn.now,
         )
+        # comparing many regions takes longer than other annotators should wait
+        regions = len(answer.regions) + sum(len(annotation.regions) for annotation in known.annotations)
+        task, annotation, facts = await asyncio.to_thread(decide) if regions > _MANY_REGIONS else decide()
         check_answer(turn.standing.used, turn.policy, project_id=turn.project_id)
         await tx.days.count_answer(turn.project_id, turn.annotator, now=turn.now)
         await tx.label_tasks.save(task)
@@ -63,3 +76,10 @@ class Answering:
             annotation=wire.annotation(annotation, task=task), task_state=wire.STATES[task.state]
         )
         return response, facts
+
+
+async def _crowd(tx: Transaction, turn: Turn, task: LabelTask) -> Crowd | None:
+    """What is known of those who answered, once this annotator's answer fills the last slot."""
+    if len(task.annotations) + 1 < task.overlap:
+        return None
+    return await crowd_for(tx, turn.policy, task, turn.annotator)

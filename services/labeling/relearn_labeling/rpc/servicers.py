@@ -11,6 +11,7 @@ from relearn_labeling.rpc.answering import Answering
 from relearn_labeling.rpc.exchange import Exchange
 from relearn_labeling.rpc.handing_out import HandingOut
 from relearn_labeling.rpc.reading import Reading
+from relearn_labeling.rpc.reporting import Reporting
 from relearn_labeling.rpc.requests import Requesting
 from relearn_labeling.rpc.turns import Turns
 from relearn_labeling.store import Transaction
@@ -36,6 +37,7 @@ def management(*, store: Store[Transaction], new_id: NewId, now: Now) -> Managem
         ManagementServiceServicer,
         Requesting(store=store, new_id=new_id, now=now),
         Exchange(store=store, new_id=new_id, now=now),
+        Reporting(store=store, now=now),
     )
 
 

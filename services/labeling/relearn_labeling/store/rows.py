@@ -7,7 +7,7 @@ from typing import Any
 
 from relearn_labeling import region_messages
 from relearn_labeling.domain.order import due_at, rank_of
-from relearn_labeling.domain.regions import classes_of
+from relearn_labeling.domain.regions import Origin, classes_of
 from relearn_labeling.domain.tasks import (
     Annotation,
     Flag,
@@ -152,6 +152,8 @@ def of_annotations(task: LabelTask) -> list[dict[str, Any]]:
             "slot": annotation.slot,
             "regions": region_messages.content(annotation.regions),
             "classes": list(classes_of(annotation.regions)),
+            "suggestions_accepted": _classes(annotation, Origin.ACCEPTED),
+            "suggestions_edited": _classes(annotation, Origin.EDITED),
             "time_spent": annotation.time_spent,
             "created_at": annotation.created_at,
         }
@@ -174,6 +176,11 @@ def of_label(label: Label, label_task_id: str) -> dict[str, Any]:
         "reviewer": label.reviewer,
         "accepted_at": label.accepted_at,
     }
+
+
+def _classes(annotation: Annotation, origin: Origin) -> list[str]:
+    """The class of each region that came to be so."""
+    return [region.class_name for region in annotation.regions if region.origin is origin]
 
 
 def _flag(row: Row, task: Row) -> Flag:

@@ -99,6 +99,8 @@ annotations = sa.Table(
     sa.Column("slot", sa.SmallInteger, nullable=False),
     sa.Column("regions", sa.LargeBinary, nullable=False),
     sa.Column("classes", sa.ARRAY(sa.Text), nullable=False),
+    sa.Column("suggestions_accepted", sa.ARRAY(sa.Text), nullable=False),
+    sa.Column("suggestions_edited", sa.ARRAY(sa.Text), nullable=False),
     sa.Column("time_spent", sa.Interval),
     sa.Column("created_at", _TIME, nullable=False),
 )
@@ -142,4 +144,29 @@ answer_days = sa.Table(
     sa.Column("day", sa.Date, primary_key=True),
     sa.Column("annotator", sa.Text, primary_key=True),
     sa.Column("answers", sa.Integer, nullable=False),
+)
+
+crowds = sa.Table(
+    "crowds",
+    metadata,
+    sa.Column("project_id", sa.Text, primary_key=True),
+    sa.Column("label_set_version", sa.Integer, primary_key=True),
+    sa.Column("truth", sa.Text, nullable=False),
+    sa.Column("said", sa.ARRAY(sa.Text), nullable=False),
+    sa.Column("prior", sa.ARRAY(sa.REAL), nullable=False),
+    sa.Column("accuracy", sa.REAL, nullable=False),
+    sa.Column("confusion", sa.ARRAY(sa.REAL)),
+    sa.Column("answers", sa.BigInteger, nullable=False),
+    sa.Column("learned_at", _TIME, nullable=False),
+)
+
+skills = sa.Table(
+    "skills",
+    metadata,
+    sa.Column("project_id", sa.Text, primary_key=True),
+    sa.Column("label_set_version", sa.Integer, primary_key=True),
+    sa.Column("annotator", sa.Text, primary_key=True),
+    sa.Column("accuracy", sa.REAL, nullable=False),
+    sa.Column("confusion", sa.ARRAY(sa.REAL)),
+    sa.Column("votes", sa.REAL, nullable=False),
 )

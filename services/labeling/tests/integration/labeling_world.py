@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from relearn.labeling.v1 import label_task_pb2
 from relearn.labeling.v1 import labeling_service_pb2 as pb
 from relearn.labeling.v1.labeling_service_pb2_grpc import LabelingServiceStub
+from relearn.labeling.v1.management_service_pb2_grpc import ManagementServiceStub
 from relearn.monitoring.v1 import events_pb2, flag_pb2
 from relearn.operations.v1 import operations_service_pb2 as operations_pb
 from relearn.operations.v1.operations_service_pb2_grpc import OperationsServiceStub
@@ -125,6 +126,9 @@ class World:
     def stub(self, subject: str, role: str = "annotator") -> LabelingServiceStub:
         return LabelingServiceStub(self._channel(subject, role))
 
+    def management(self) -> ManagementServiceStub:
+        return ManagementServiceStub(self._channel("manager", "manager"))
+
     def operations(self) -> OperationsServiceStub:
         return OperationsServiceStub(self._channel("engineer", "engineer"))
 
@@ -191,6 +195,7 @@ async def running(postgres_url: str, kafka: Any, tokens: Any, clock: Clock) -> A
         tokens_file=tokens.path,
         token=tokens.of("service"),
         sweep_every_s=0.1,
+        learn_every_s=0.3,
         drain_timeout_s=2,
     )
     service = build(config, new_id=new_id, now=clock)

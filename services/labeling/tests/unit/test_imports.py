@@ -8,7 +8,7 @@ from labeling_values import LABEL_SET, POLICY, answered, at, flag, leased, reque
 from relearn_labeling.domain.errors import AnsweredAlready, NoSlot
 from relearn_labeling.domain.facts import Accepted, Answered, Disputed, Opened, Superseded
 from relearn_labeling.domain.imports import MOST_ANSWERS, GivenAnswer, import_sample
-from relearn_labeling.domain.tasks import Policy, Source, State
+from relearn_labeling.domain.tasks import Policy, Source, State, Truth
 
 CAME = request(7, source=Source.IMPORT)
 
@@ -75,3 +75,9 @@ def test_nobody_answers_twice_and_no_task_has_more_answers_than_a_policy_can_ask
         bring(full, given("a3", "bag"))
     with pytest.raises(NoSlot):
         bring(full, given("ann", "boot"))
+
+
+def test_an_answer_that_was_given_elsewhere_is_counted_where_answers_of_annotators_are_weighed():
+    accepted, _ = bring(None, given("ann", "boot"), policy=Policy(truth=Truth.DAWID_SKENE))
+
+    assert (accepted.state, said(accepted)) == (State.ACCEPTED, ["boot"])

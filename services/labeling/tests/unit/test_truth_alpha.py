@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import krippendorff
 import numpy as np
 import pytest
@@ -12,20 +10,19 @@ from hypothesis import strategies as st
 from truth_values import box, region
 
 from relearn_labeling.domain.regions import Region, Whole
-from relearn_labeling.domain.truth.alpha import Alpha, nominal_alpha, region_alpha
+from relearn_labeling.domain.truth.alpha import Alpha, Tally, nominal_alpha, region_alpha
 
 # Krippendorff (2011), "Computing Krippendorff's Alpha-Reliability", section C: 12 units, four observers, with gaps
 PUBLISHED = ["111 ", "2232", "3333", "3333", "2222", "1234", "4444", "1121", "2222", " 555", "  11", " 3  "]
 
 
 def tallies(rows: list[str], names: str) -> Alpha:
-    counted = [
-        (unit, names.index(value), votes)
-        for unit, row in enumerate(rows)
-        for value, votes in Counter(row.replace(" ", "")).items()
-    ]
-    unit, value, votes = np.array(counted or np.empty((0, 3)), np.int64).T
-    return nominal_alpha(unit, value, votes, names=names)
+    counts = np.array([[row.count(name) for name in names] for row in rows]).reshape(-1, len(names))
+    counts = counts[counts.sum(1) > 1]
+    m = counts.sum(1, keepdims=True)
+    votes, apart = counts.sum(0), (counts * (m - counts) / (m - 1)).sum(0)
+    sums = {name: Tally(votes=votes[place], apart=apart[place]) for place, name in enumerate(names)}
+    return nominal_alpha(sums, samples=len(counts))
 
 
 def wholes(rows: list[str]) -> list[list[list[Region]]]:

@@ -20,14 +20,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-import numpy as np
-import numpy.typing as npt
-
 from relearn_labeling.domain.regions import Region
 from relearn_labeling.domain.truth.matching import matched
 from relearn_labeling.domain.truth.words import word_error_rate
 
-IntArray = npt.NDArray[np.int64]
 Regions = Sequence[Region]
 
 _FEWEST_UNITS = 2
@@ -46,28 +42,35 @@ class Alpha:
     classes: Mapping[str, float]
 
 
-def nominal_alpha(unit: IntArray, value: IntArray, votes: IntArray, *, names: Sequence[str]) -> Alpha:
-    """Alpha of values without an order, from counts.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What of one class is needed of the samples with two answers or more, each answer a single class.
+
+    Attributes:
+        votes: answers that give it.
+        apart: over the samples, with n of m answers giving it: the sum of n (m - n) / (m - 1).
+    """
+
+    votes: float
+    apart: float
+
+
+def nominal_alpha(tallies: Mapping[str, Tally], *, samples: int) -> Alpha:
+    """Alpha of values without an order, from sums by class.
 
     Args:
-        unit: [n], number of a sample, any integers.
-        value: [n], place of a class in `names`.
-        votes: [n], answers to this sample that give this class, more than 0; each (unit, value) once.
+        samples: with two answers or more.
     """
-    _, unit = np.unique(unit, return_inverse=True)
-    answers = np.bincount(unit, weights=votes, minlength=1)
-    paired = answers[unit] > 1
-    unit, value, votes = unit[paired], value[paired], votes[paired].astype(np.float64)
-    if len(np.unique(unit)) < _FEWEST_UNITS:
+    n = sum(tally.votes for tally in tallies.values())
+    if samples < _FEWEST_UNITS:
         return Alpha(overall=None, classes={})
-    each = answers[unit]  # answers to the sample of each entry
-    n = float(votes.sum())
-    of_class = np.bincount(value, weights=votes, minlength=len(names))
-    apart = np.bincount(value, weights=votes * (each - votes) / (each - 1), minlength=len(names))  # pairs, both ways
-    overall = _alpha(float(apart.sum()) / n, float((of_class * (n - of_class)).sum()) / (n * (n - 1)))
+    overall = _alpha(
+        sum(tally.apart for tally in tallies.values()) / n,
+        sum(tally.votes * (n - tally.votes) for tally in tallies.values()) / (n * (n - 1)),
+    )
     by_class = {
-        name: _alpha(2 * float(apart[place]) / n, 2 * float(of_class[place] * (n - of_class[place])) / (n * (n - 1)))
-        for place, name in enumerate(names)
+        name: _alpha(2 * tally.apart / n, 2 * tally.votes * (n - tally.votes) / (n * (n - 1)))
+        for name, tally in sorted(tallies.items())
     }
     return Alpha(overall=overall, classes={name: alpha for name, alpha in by_class.items() if alpha is not None})
 

@@ -17,7 +17,7 @@ from relearn_labeling.domain.truth.weighted import shrunk
 
 MOST_VALUES = 100
 """Values up to which confusions are told apart; with more, an annotator's cells would be empty: see `weighted`."""
-_CLOSE = 1e-6
+_CLOSE = 1e-4
 _MOST_ROUNDS = 200
 
 
@@ -45,7 +45,7 @@ class Fit:
         crowd: the annotators, with confusions.
         posteriors: [u, k], the chance of each value in each unit.
         rounds: of expectation and maximisation.
-        converged: whether no posterior moved by more than 1e-6 in the last one.
+        converged: whether no posterior moved by more than 1e-4 in the last one.
     """
 
     crowd: Crowd

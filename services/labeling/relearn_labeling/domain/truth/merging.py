@@ -36,7 +36,7 @@ def merged(regions: Sequence[Region], weights: Sequence[float]) -> Region:
     return replace(
         first,
         part=merged_part([region.part for region in regions], weights),
-        transcript=regions[medoid([region.transcript for region in regions], weights)].transcript,
+        transcript=_transcript(regions, weights),
         attributes=_attributes(regions, weights),
         origin=_common([region.origin for region in regions], Origin.UNKNOWN),
         model_version_id=_common([region.model_version_id for region in regions], ""),
@@ -88,8 +88,15 @@ def _most_central(parts: Sequence[Part], weights: Sequence[float]) -> Part:
     return max(zip(nearness.round(9), map(repr, parts), parts, strict=True), key=lambda one: one[:2])[2]
 
 
+def _transcript(regions: Sequence[Region], weights: Sequence[float]) -> str:
+    said = [region.transcript for region in regions]
+    return said[0] if len(set(said)) == 1 else said[medoid(said, weights)]
+
+
 def _attributes(regions: Sequence[Region], weights: Sequence[float]) -> tuple[tuple[str, str], ...]:
     """By name: the value of the largest weight among who gave one; of a tie the first in order of the values."""
+    if all(region.attributes == regions[0].attributes for region in regions):
+        return regions[0].attributes
     votes: defaultdict[str, defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
     for region, weight in zip(regions, weights, strict=True):
         for name, value in region.attributes:

@@ -17,17 +17,19 @@ from relearn_labeling.domain.regions import Box, Part, Polygon, Segment, Span, T
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
+Outlines: TypeAlias = npt.NDArray[np.object_]
 Pairs: TypeAlias = tuple[IntArray, IntArray, FloatArray]
 
 _ROWS_AT_ONCE = 256
-_MOST_PARTNERS = 50
+_MANY_PAIRS = 2_500
+_MOST_PARTNERS = 20
 _MOST_EXACT = 50_000
 _MOST_FRAMES = 2000
 """Frames that two tracks are compared in: more are looked at evenly, so that a frame of 2^31 costs nothing."""
 
 
 def overlaps(one: Sequence[Part], other: Sequence[Part], *, least: float) -> Pairs:
-    """The pairs of parts that overlap by `least` or more: of each part of `one` with at most 50 of `other`.
+    """The pairs of parts that overlap by `least` or more: of each part of `one` with at most 20 of `other`.
 
     What people draw overlaps with a handful; the bound is there so that two answers of 5,000 regions in one place cost
     seconds, not minutes. For the same reason polygons are compared by their bounding boxes where more than 50,000 pairs
@@ -54,21 +56,23 @@ def _of_kind(kind: type[Part], one: Sequence[Part], other: Sequence[Part], *, le
     columns = np.array([number for number, part in enumerate(other) if isinstance(part, kind)], np.int64)
     ours, theirs = [one[number] for number in rows], [other[number] for number in columns]
     bounds, bounds_there = np.array(list(map(_bounds, ours))), np.array(list(map(_bounds, theirs)))
-    lefts, rights, overlap = [], [], []
+    outlines, outlines_there = _outlines(ours), _outlines(theirs)
+    found = []
     for start in range(0, len(ours), _ROWS_AT_ONCE):
-        here = bounds[start : start + _ROWS_AT_ONCE, None]
-        if kind is Polygon or kind is Track:
-            left, right = _touching(here, bounds_there)
-            measured = _exactly([ours[start + i] for i in left], [theirs[j] for j in right])
+        left, right = _touching(bounds[start : start + _ROWS_AT_ONCE], bounds_there)
+        left += start
+        if kind is Track:
+            measured = _of_tracks([ours[i] for i in left], [theirs[j] for j in right])
+        elif kind is Polygon and len(left) <= _MOST_EXACT:
+            measured = _of_areas(outlines[left], outlines_there[right])
+            same = [ours[i] == theirs[j] for i, j in zip(left, right, strict=True)]
+            measured[same] = 1.0  # also without an area, and whatever was rounded
         else:
-            every = _of_bounds(here, bounds_there)
-            left, right = np.nonzero(every >= least)
-            measured = every[left, right]
+            measured = _of_bounds(bounds[left], bounds_there[right])
         best = _best_of_each(left, measured, least=least)
-        lefts.append(rows[start + left[best]])
-        rights.append(columns[right[best]])
-        overlap.append(measured[best])
-    return np.concatenate(lefts), np.concatenate(rights), np.concatenate(overlap)
+        found.append((rows[left[best]], columns[right[best]], measured[best]))
+    rows, columns, measured = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+    return rows, columns, measured
 
 
 def _bounds(part: Part) -> tuple[float, float, float, float]:
@@ -90,19 +94,28 @@ def _bounds(part: Part) -> tuple[float, float, float, float]:
             return 0, 0, 1, 1
 
 
+def _touching(one: FloatArray, other: FloatArray) -> tuple[IntArray, IntArray]:
+    """The pairs of upright rectangles [n, 4] and [m, 4] that touch; in a tree where there are many."""
+    if len(one) * len(other) > _MANY_PAIRS:
+        left, right = shapely.STRtree(shapely.box(*other.T)).query(shapely.box(*one.T)).astype(np.int64)
+        return left, right
+    low, high = np.maximum(one[:, None, :2], other[:, :2]), np.minimum(one[:, None, 2:], other[:, 2:])
+    left, right = np.nonzero((low <= high).all(axis=-1))
+    return left, right
+
+
 def _of_bounds(one: FloatArray, other: FloatArray) -> FloatArray:
-    """Of upright rectangles [..., 4] (left, upper, right, lower) that broadcast against each other."""
-    sides = np.minimum(one[..., 2:], other[..., 2:]) - np.maximum(one[..., :2], other[..., :2])
-    shared = sides.clip(0).prod(axis=-1)
-    united = sum((bounds[..., 2:] - bounds[..., :2]).prod(axis=-1) for bounds in (one, other)) - shared
-    measured: FloatArray = np.divide(shared, united, out=np.zeros(shared.shape), where=united > 0).clip(0, 1)
+    """[p] of upright rectangles [p, 4] (left, upper, right, lower), pair by pair."""
+    width, height = (np.minimum(one[:, 2:], other[:, 2:]) - np.maximum(one[:, :2], other[:, :2])).clip(0).T
+    shared = width * height
+    united = _area(one) + _area(other) - shared
+    measured: FloatArray = np.divide(shared, united, out=np.zeros(len(one)), where=united > 0).clip(0, 1)
     return measured
 
 
-def _touching(one: FloatArray, other: FloatArray) -> tuple[IntArray, IntArray]:
-    sides = np.minimum(one[..., 2:], other[..., 2:]) - np.maximum(one[..., :2], other[..., :2])
-    left, right = np.nonzero((sides >= 0).all(axis=-1))
-    return left, right
+def _area(bounds: FloatArray) -> FloatArray:
+    area: FloatArray = (bounds[:, 2] - bounds[:, 0]) * (bounds[:, 3] - bounds[:, 1])
+    return area
 
 
 def _best_of_each(row: IntArray, measured: FloatArray, *, least: float) -> IntArray:
@@ -113,31 +126,34 @@ def _best_of_each(row: IntArray, measured: FloatArray, *, least: float) -> IntAr
     return order[np.arange(len(order)) - starts < _MOST_PARTNERS]
 
 
-def _exactly(one: Sequence[Part], other: Sequence[Part]) -> FloatArray:
-    """[p] of polygons or tracks, pair by pair; parts that are the same overlap wholly, also without an area."""
-    tracks = [(a, b) for a, b in zip(one, other, strict=True) if isinstance(a, Track) and isinstance(b, Track)]
-    if len(tracks) == len(one):
-        return np.array([_of_tracks(a, b) for a, b in tracks], np.float64)
-    if len(one) > _MOST_EXACT:
-        return _of_bounds(np.array(list(map(_bounds, one))), np.array(list(map(_bounds, other))))
-    here, there = _outlines(one), _outlines(other)
-    shared = shapely.area(shapely.intersection(here, there))
-    united = shapely.area(here) + shapely.area(there) - shared
+def _of_areas(one: Outlines, other: Outlines) -> FloatArray:
+    """[p] of outlines, pair by pair."""
+    shared = shapely.area(shapely.intersection(one, other))
+    united = shapely.area(one) + shapely.area(other) - shared
     measured: FloatArray = np.divide(shared, united, out=np.zeros(len(one)), where=united > 0).clip(0, 1)
-    measured[[a == b for a, b in zip(one, other, strict=True)]] = 1.0
     return measured
 
 
-def _outlines(polygons: Sequence[Part]) -> npt.NDArray[np.object_]:
-    """Each once as a geometry; an outline that crosses itself covers what lies inside any of its loops."""
-    made = {id(part): shapely.Polygon(part.points) for part in polygons if isinstance(part, Polygon)}
-    outlines = np.array([made[id(part)] for part in polygons], object)
+def _outlines(parts: Sequence[Part]) -> Outlines:
+    """Polygons as geometries; one that crosses itself covers what lies inside any of its loops. None of other parts."""
+    polygons = [part.points for part in parts if isinstance(part, Polygon)]
+    if not polygons:
+        return np.empty(0, object)
+    corners = np.concatenate([np.array(points, np.float64) for points in polygons])
+    ring = np.repeat(np.arange(len(polygons)), [len(points) for points in polygons])
+    outlines: Outlines = shapely.polygons(shapely.linearrings(corners, indices=ring))
     crossing = ~shapely.is_valid(outlines)
     outlines[crossing] = shapely.make_valid(outlines[crossing])
     return outlines
 
 
-def _of_tracks(one: Track, other: Track) -> float:
+def _of_tracks(one: Sequence[Part], other: Sequence[Part]) -> FloatArray:
+    """[p] of tracks, pair by pair."""
+    pairs = zip(one, other, strict=True)
+    return np.array([_of_track(a, b) for a, b in pairs if isinstance(a, Track) and isinstance(b, Track)], np.float64)
+
+
+def _of_track(one: Track, other: Track) -> float:
     """Mean over the frames from the first to the last keyframe of either, where at least one is visible."""
     first = min(one.keyframes[0].frame, other.keyframes[0].frame)
     last = max(one.keyframes[-1].frame, other.keyframes[-1].frame)
