@@ -23,7 +23,7 @@ from relearn_runtime.seams import new_id, utc_now
 
 _INSERT = "insert into outbox (topic, key, value, headers) values ($1, $2, $3, $4)"
 _COLUMNS = ("topic", "key", "value", "headers")
-_TURN = 20
+_TURN = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from relearn_labeling.domain.tasks import Flag, LabelTask
 from relearn_labeling.store import Transaction
 from relearn_runtime import Event, NewId, Outgoing
 
-_TURN = 20  # facts after which others get a turn: an import is nothing that an annotator waits for
+_TURN = 8  # facts after which others get a turn: an import is nothing that an annotator waits for
 
 
 async def tell(tx: Transaction, facts: Sequence[Fact], *, new_id: NewId, cause: Event[Message] | None = None) -> None:

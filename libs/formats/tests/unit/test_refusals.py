@@ -170,7 +170,7 @@ RESULT_TYPES = ["rectanglelabels", "polygonlabels", "labels", "choices", "textar
 
 
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_whatever_stands_in_the_fields_of_a_task_it_is_read_or_told(data, tmp_path_factory):
     result = st.fixed_dictionaries(
         {
@@ -205,6 +205,6 @@ def test_memory_does_not_grow_with_the_file(name, tmp_path):
         return highest
 
     peak(10)
-    small, large = peak(200), peak(1000)
+    small, large = peak(100), peak(400)
 
     assert large < small + 300_000

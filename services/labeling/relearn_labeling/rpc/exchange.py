@@ -28,7 +28,7 @@ from relearn_runtime.errors import InvalidInput, StaleWrite, WrongState
 _REQUESTS = UUID("2b2f3c52-5a0f-5c5e-8f3f-1a6c9d0f7b11")  # namespace of the requests of imports; never changes
 _ATTEMPTS: Final = 5
 _AT_ONCE: Final = 2  # messages of one import: the server has a core, and the database another
-_TURN: Final = 10  # records after which others get a turn: an import is nothing that an annotator waits for
+_TURN: Final = 4  # records after which others get a turn: an import is nothing that an annotator waits for
 _PAGE: Final = 500
 _MESSAGE_BYTES: Final = 1 * 2**20
 _MOST_SOURCE: Final = 200

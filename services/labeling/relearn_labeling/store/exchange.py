@@ -36,7 +36,7 @@ _ANSWERS = """
 _COUNT = """
     select count(*) from label_tasks
     where project_id = $1 and (changed, label_task_id) > ($2, $3) and (label_id is not null or not $4)"""
-_TURN: Final = 20  # tasks after which others get a turn
+_TURN: Final = 8  # tasks after which others get a turn
 _TASK_AND_PARTS: Final = (
     tables.label_tasks,
     tables.flags,
