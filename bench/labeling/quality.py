@@ -10,6 +10,7 @@ server, no network.
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import statistics
 import time
@@ -108,12 +109,14 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=2000, help="tasks in a run")
     parser.add_argument("--seeds", type=int, default=3, help="runs; medians are shown")
     parser.add_argument("--min-posterior", type=float, default=0.95, help="that a label needs by posterior")
-    parser.add_argument("--draw", type=Path, help="an SVG file to draw accuracy over answers into")
+    parser.add_argument("--draw", type=Path, help="an SVG file to draw into")
     options = parser.parse_args()
     started, found = time.perf_counter(), {}
     print(f"{'answers a task':>14} | {'way':<11} | given |  labeled | labels right | right labels / 100 answers")
     for plan in PLANS:
         for truth in Truth:
+            if truth is Truth.MAJORITY and plan.first == 1 < plan.most:
+                continue  # one answer agrees with itself: no more is ever asked for
             policy = Policy(truth=truth, min_posterior=options.min_posterior)
             runs = [run(plan, policy, tasks=options.tasks, seed=seed) for seed in range(options.seeds)]
             result = found[plan.name, truth] = middle(runs)
@@ -176,44 +179,49 @@ def middle(runs: Sequence[Result]) -> Result:
 
 _WIDTH, _HEIGHT, _EDGE = 640, 400, 56
 _COLOURS = {Truth.MAJORITY: "#8a8f98", Truth.WEIGHTED: "#2f7ed8", Truth.DAWID_SKENE: "#c2410c"}
-_LEAST_RIGHT = 0.7
+_WRONG = (0.3, 0.1, 0.03, 0.01, 0.003)
 
 
 def drawn(found: Mapping[tuple[str, Truth], Result]) -> str:
-    """An SVG picture: how many labels are right over the answers that a task was given."""
-    dots = [dot(name, truth, result) for (name, truth), result in found.items() if result.labeled > 0]
-    lines = [axis_line(right) for right in (0.7, 0.8, 0.9, 1.0)]
-    ticks = [text(place(answers, _LEAST_RIGHT)[0], _HEIGHT - _EDGE + 20, f"{answers}") for answers in range(1, 6)]
-    legend = [
-        f'<circle cx="{_WIDTH - 150}" cy="{_HEIGHT - 130 + 22 * row}" r="5" fill="{colour}"/>'
-        + text(_WIDTH - 138, _HEIGHT - 126 + 22 * row, truth.value.replace("_", "-"), anchor="start")
-        for row, (truth, colour) in enumerate(_COLOURS.items())
+    """An SVG picture: how many labels are wrong (a log scale) over the answers that a task was given."""
+    plans = {plan.name: plan for plan in PLANS}
+    dots = [
+        dot(*place(result.answers, 1 - result.right), truth, fixed=plans[name].first == plans[name].most)
+        for (name, truth), result in found.items()
+        if result.labeled > 0
     ]
-    names = text(_WIDTH / 2, _HEIGHT - 12, "answers given for each task") + text(
-        _EDGE, 20, "labels right", anchor="middle"
-    )
-    body = "".join([*lines, *ticks, *dots, *legend, names])
+    ticks = [text(place(answers, 1)[0], _HEIGHT - _EDGE + 20, f"{answers}") for answers in range(1, 6)]
+    told = [(truth, fixed) for truth in _COLOURS for fixed in (True, False)]
+    legend = [
+        dot(_WIDTH - 200, 70 + 20 * row, truth, fixed=fixed)
+        + text(_WIDTH - 188, 74 + 20 * row, f"{truth.replace('_', '-')}, {'fixed' if fixed else 'up to 5'}", "start")
+        for row, (truth, fixed) in enumerate(told)
+    ]
+    names = text(_WIDTH / 2, _HEIGHT - 12, "answers given for each task") + text(_EDGE, 20, "labels wrong")
+    body = "".join([*(axis_line(wrong) for wrong in _WRONG), *ticks, *dots, *legend, names])
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" '
         f'font-size="12"><rect width="100%" height="100%" fill="white"/>{body}</svg>\n'
     )
 
 
-def place(answers: float, right: float) -> tuple[float, float]:
+def place(answers: float, wrong: float) -> tuple[float, float]:
     x = _EDGE + (answers - 0.8) / 4.4 * (_WIDTH - 2 * _EDGE)
-    return x, _HEIGHT - _EDGE - (right - _LEAST_RIGHT) / (1 - _LEAST_RIGHT) * (_HEIGHT - 2 * _EDGE)
+    share = math.log(_WRONG[0] / max(wrong, _WRONG[-1])) / math.log(_WRONG[0] / _WRONG[-1])
+    return x, _EDGE + share * (_HEIGHT - 2 * _EDGE)
 
 
-def dot(name: str, truth: Truth, result: Result) -> str:
-    x, y = place(result.answers, result.right)
-    circle = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{3 + 3 * result.labeled:.1f}" fill="{_COLOURS[truth]}"/>'
-    return circle + text(x + 9, y + 4, name, anchor="start")
+def dot(x: float, y: float, truth: Truth, *, fixed: bool) -> str:
+    """Round where every task gets the same number of answers, square where doubt asks for more."""
+    if fixed:
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{_COLOURS[truth]}"/>'
+    return f'<rect x="{x - 5:.1f}" y="{y - 5:.1f}" width="10" height="10" fill="{_COLOURS[truth]}"/>'
 
 
-def axis_line(right: float) -> str:
-    _, y = place(1, right)
+def axis_line(wrong: float) -> str:
+    _, y = place(1, wrong)
     line = f'<line x1="{_EDGE}" x2="{_WIDTH - _EDGE / 2}" y1="{y:.1f}" y2="{y:.1f}" stroke="#e3e5e8"/>'
-    return line + text(_EDGE - 8, y + 4, f"{right:.0%}", anchor="end")
+    return line + text(_EDGE - 8, y + 4, f"{100 * wrong:g} %", "end")
 
 
 def text(x: float, y: float, content: str, anchor: str = "middle") -> str:
