@@ -19,7 +19,7 @@ from relearn_labeling import region_messages
 from relearn_labeling.domain.answer_check import MOST_ANSWER_BYTES, MOST_REGIONS
 from relearn_labeling.domain.answers import Answer
 from relearn_labeling.domain.errors import InvalidFlag, InvalidRegion, InvalidRequest, TooManyRegions
-from relearn_labeling.domain.order import blind_why, why
+from relearn_labeling.domain.order import why
 from relearn_labeling.domain.tasks import (
     Annotation,
     Flag,
@@ -139,17 +139,16 @@ def label_task(task: LabelTask) -> pb.LabelTask:
 
 def unflagged_label_task(task: LabelTask) -> pb.LabelTask:
     """The task with all but its flags, for messages that carry them elsewhere: twice they might not fit."""
-    message = blind_label_task(task)
+    message = blind_label_task(task, why=why(task))
     message.requests.extend(label_request(request) for request in task.requests)
     message.assigned_to.extend(task.assigned_to)
     message.overlap, message.answers = task.overlap, len(task.annotations)
     message.create_time.CopyFrom(timestamp(task.created_at))
     message.update_time.CopyFrom(timestamp(task.updated_at))
-    message.why = why(task)
     return message
 
 
-def blind_label_task(task: LabelTask) -> pb.LabelTask:
+def blind_label_task(task: LabelTask, *, why: str) -> pb.LabelTask:
     """The task as an annotator may see it: nothing that tells what a model or another annotator answered, or that sets
     a gold task apart.
     """
@@ -159,7 +158,7 @@ def blind_label_task(task: LabelTask) -> pb.LabelTask:
         sample_id=task.sample_id,
         label_set_version=task.label_set_version,
         state=STATES[task.state],
-        why=blind_why(task),
+        why=why,
     )
 
 
@@ -217,14 +216,19 @@ def flags(task: LabelTask) -> list[flag_pb2.Flag]:
 
 def annotation(annotation: Annotation, *, task: LabelTask) -> pb.Annotation:
     """An annotator's answer to a task."""
+    return own_annotation(annotation, label_task_id=task.id, label_set_version=task.label_set_version)
+
+
+def own_annotation(annotation: Annotation, *, label_task_id: str, label_set_version: int) -> pb.Annotation:
+    """An answer, where the rest of its task is nobody's business."""
     return pb.Annotation(
         annotation_id=annotation.id,
-        label_task_id=task.id,
+        label_task_id=label_task_id,
         annotator=annotation.annotator,
         regions=region_messages.messages(annotation.regions),
         create_time=timestamp(annotation.created_at),
         time_spent=duration(annotation.time_spent),
-        label_set_version=task.label_set_version,
+        label_set_version=label_set_version,
     )
 
 

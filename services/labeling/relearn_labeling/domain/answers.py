@@ -56,6 +56,21 @@ def submit(
         LabelSetChanged: the annotator saw another label set than the task's.
         NotInLabelSet, NoRegion, TooManyRegions, InvalidRegion: the label set doesn't allow what was found.
     """
+    answered, annotation = answer_task(task, answer, label_set=label_set, annotation_id=annotation_id, now=now)
+    fact = Answered(task=answered, annotation=annotation)
+    if len(answered.annotations) < answered.overlap:
+        return answered, annotation, (fact,)
+    found = consensus(answered.annotations, label_set=label_set, policy=policy, crowd=crowd)
+    if found is None and answered.overlap < (policy.most_overlap or 0):
+        return replace(answered, overlap=answered.overlap + 1), annotation, (fact,)
+    decided, outcome = _settle(answered, found, label_id=label_id, now=now)
+    return decided, annotation, (fact, *outcome)
+
+
+def answer_task(
+    task: LabelTask, answer: Answer, *, label_set: LabelSet, annotation_id: str, now: datetime
+) -> tuple[LabelTask, Annotation]:
+    """The task with one more answer in place of its annotator's lease, undecided; errors are those of `submit`."""
     lease = held_lease(task, answer.annotator, now)
     if answer.label_set_version not in (None, task.label_set_version):
         message = (
@@ -76,14 +91,7 @@ def submit(
         leases=tuple(other for other in task.leases if other is not lease),
         updated_at=now,
     )
-    fact = Answered(task=answered, annotation=annotation)
-    if len(answered.annotations) < answered.overlap:
-        return answered, annotation, (fact,)
-    found = consensus(answered.annotations, label_set=label_set, policy=policy, crowd=crowd)
-    if found is None and answered.overlap < (policy.most_overlap or 0):
-        return replace(answered, overlap=answered.overlap + 1), annotation, (fact,)
-    decided, outcome = _settle(answered, found, label_id=label_id, now=now)
-    return decided, annotation, (fact, *outcome)
+    return answered, annotation
 
 
 def decide(

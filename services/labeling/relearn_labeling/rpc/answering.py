@@ -9,6 +9,7 @@ import grpc
 
 from relearn.labeling.v1 import labeling_service_pb2 as pb
 from relearn_labeling import metrics, publish, region_messages, wire
+from relearn_labeling.domain import gold
 from relearn_labeling.domain.answers import Answer, submit
 from relearn_labeling.domain.budgets import check_answer
 from relearn_labeling.domain.facts import Fact
@@ -39,9 +40,10 @@ class Answering:
             async with self._store.transaction() as tx:
                 if (saved := await tx.requests.begin(request)) is not None:  # same request_id, same answer
                     return pb.SubmitAnnotationResponse.FromString(saved), ()
-                project = await tx.projects.require(await tx.label_tasks.project_of(request.label_task_id))
-                turn = await self._turns.enter(tx, project, answer.annotator)
-                response, facts = await self._take(tx, turn, request.label_task_id, answer)
+                place = await tx.gold.place_of(request.label_task_id, answer.annotator)
+                turn = await self._turns.enter(tx, await tx.projects.require(place.project_id), answer.annotator)
+                take = self._take_gold if place.gold else self._take
+                response, facts = await take(tx, turn, request.label_task_id, answer)
                 await tx.requests.finish(request, response)
             return response, facts
 
@@ -76,6 +78,29 @@ class Answering:
             annotation=wire.annotation(annotation, task=task), task_state=wire.STATES[task.state]
         )
         return response, facts
+
+    async def _take_gold(
+        self, tx: Transaction, turn: Turn, label_task_id: str, answer: Answer
+    ) -> tuple[pb.SubmitAnnotationResponse, tuple[Fact, ...]]:
+        """The answer to a gold task: scored, counted in the caps as any other, and told to nobody."""
+        known = await tx.gold.turn(label_task_id, turn.annotator)
+        label_set = await tx.label_sets.get(turn.project_id, known.gold.label_set_version)
+        answered, annotation = gold.answer(
+            known,
+            answer,
+            label_set=region_messages.label_set(label_set),
+            iou=turn.policy.iou,
+            annotation_id=self._new_id(),
+            now=turn.now,
+        )
+        check_answer(turn.standing.used, turn.policy, project_id=turn.project_id)
+        await tx.days.count_answer(turn.project_id, turn.annotator, now=turn.now)
+        await tx.gold.save(answered)
+        task = gold.as_task(answered)
+        response = pb.SubmitAnnotationResponse(
+            annotation=wire.annotation(annotation, task=task), task_state=wire.STATES[task.state]
+        )
+        return response, ()
 
 
 async def _crowd(tx: Transaction, turn: Turn, task: LabelTask) -> Crowd | None:

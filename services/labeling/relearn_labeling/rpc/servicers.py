@@ -9,7 +9,9 @@ from relearn.labeling.v1.labeling_service_pb2_grpc import LabelingServiceService
 from relearn.labeling.v1.management_service_pb2_grpc import ManagementServiceServicer
 from relearn_labeling.rpc.answering import Answering
 from relearn_labeling.rpc.exchange import Exchange
+from relearn_labeling.rpc.gold import SettingGold
 from relearn_labeling.rpc.handing_out import HandingOut
+from relearn_labeling.rpc.own import OwnWork
 from relearn_labeling.rpc.reading import Reading
 from relearn_labeling.rpc.reporting import Reporting
 from relearn_labeling.rpc.requests import Requesting
@@ -27,6 +29,7 @@ def labeling(*, store: Store[Transaction], new_id: NewId, now: Now) -> LabelingS
         LabelingServiceServicer,
         HandingOut(store=store, turns=turns, new_id=new_id, now=now),
         Answering(store=store, turns=turns, new_id=new_id),
+        OwnWork(store=store, now=now),
         Reading(store=store),
     )
 
@@ -38,6 +41,7 @@ def management(*, store: Store[Transaction], new_id: NewId, now: Now) -> Managem
         Requesting(store=store, new_id=new_id, now=now),
         Exchange(store=store, new_id=new_id, now=now),
         Reporting(store=store, now=now),
+        SettingGold(store=store, new_id=new_id, now=now),
     )
 
 

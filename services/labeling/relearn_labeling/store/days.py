@@ -17,9 +17,16 @@ _STANDING = """
         (select coalesce(sum(answers), 0) from answer_days where project_id = $1 and day = $3) as answers,
         (select coalesce(sum(answers), 0) from answer_days
             where project_id = $1 and day = $3 and annotator = $2) as own_answers,
-        (select count(*) from leases where project_id = $1 and ended is null and expires_at > $4) as live_leases,
-        array(select label_task_id from leases
-            where project_id = $1 and annotator = $2 and ended is null and expires_at > $4
+        (select count(*) from leases where project_id = $1 and ended is null and expires_at > $4)
+            + (select count(*) from gold_turns where project_id = $1 and ended is null and expires_at > $4)
+            as live_leases,
+        array(
+            select label_task_id from (
+                select label_task_id, leased_at from leases
+                where project_id = $1 and annotator = $2 and ended is null and expires_at > $4
+                union all
+                select label_task_id, leased_at from gold_turns
+                where project_id = $1 and annotator = $2 and ended is null and expires_at > $4) held
             order by leased_at, label_task_id) as in_hand,
         exists (select 1 from assignments where project_id = $1 and annotator = $2) as assigned"""
 

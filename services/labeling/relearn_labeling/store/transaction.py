@@ -8,8 +8,10 @@ import relearn_runtime
 from relearn_labeling.store.crowds import Crowds
 from relearn_labeling.store.days import Days
 from relearn_labeling.store.exchange import Exchange
+from relearn_labeling.store.gold import Gold
 from relearn_labeling.store.label_sets import LabelSets
 from relearn_labeling.store.label_tasks import LabelTasks
+from relearn_labeling.store.own import Own
 from relearn_labeling.store.queue import Queue
 from relearn_labeling.store.reports import Reports
 
@@ -26,3 +28,5 @@ class Transaction(relearn_runtime.Transaction):
         self.days = Days(connection)
         self.exchange = Exchange(connection)
         self.reports = Reports(connection)
+        self.gold = Gold(connection)
+        self.own = Own(connection)

@@ -18,6 +18,7 @@ from relearn.registry.v1 import project_pb2
 from relearn.registry.v1.project_pb2 import LabelingPolicy, Project
 from relearn_labeling import wire
 from relearn_labeling.domain.errors import InvalidFlag, InvalidRegion, TooManyRegions
+from relearn_labeling.domain.order import blind_why
 from relearn_labeling.domain.tasks import Policy, SkipReason, Source, State, Stream, Truth
 from relearn_runtime.errors import InvalidInput
 
@@ -141,7 +142,7 @@ def test_what_a_label_does_not_know_is_absent_on_the_wire():
 
 
 def test_an_annotator_is_shown_a_task_without_flags():
-    blind, whole = wire.blind_label_task(task()), wire.label_task(answered(task(), ann="boot"))
+    blind, whole = wire.blind_label_task(task(), why=blind_why(task())), wire.label_task(answered(task(), ann="boot"))
 
     told = {field.name for field, _ in blind.ListFields()}
     assert told == {"label_task_id", "project_id", "sample_id", "label_set_version", "state", "why"}
