@@ -97,6 +97,8 @@ async def test_eight_annotators_at_work_while_flags_join_answer_every_slot_once_
 
 async def all_flags_are_known(labeling, count: int) -> bool:
     return await labeling.sql("select count(*) from flags") == [(count,)]
+
+
 async def test_two_servers_on_one_database_hold_every_promise_in_any_order_of_calls(postgres_url, kafka, tokens):
     clock, caps = Clock(), {"answers_per_day": 90, "answers_per_annotator": 16, "gold_share": 0.2}
     async with (

@@ -1,26 +1,36 @@
-"""Any interleaving of flags, leases, answers and expiries keeps what labeling promises."""
+"""Any interleaving of flags, requests, leases, renewals, skips, answers and expiries keeps what labeling promises."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from labeling_values import CLASSES, LABEL_SET, NOW, POLICY, flag, whole_answer
+from labeling_values import CLASSES, LABEL_SET, NOW, POLICY, flag, request, whole_answer
 
 from relearn_labeling.domain.answers import decide, is_abandoned, submit
+from relearn_labeling.domain.budgets import Used, check_answer, check_lease
 from relearn_labeling.domain.consensus import consensus
-from relearn_labeling.domain.errors import LeaseExpired, TaskClosed, TaskNotAssigned
+from relearn_labeling.domain.errors import (
+    AnswersPerAnnotator,
+    AnswersPerDay,
+    LeaseExpired,
+    TaskClosed,
+    TaskNotAssigned,
+)
 from relearn_labeling.domain.facts import Accepted, Answered, Disputed, Fact, Superseded
 from relearn_labeling.domain.flags import flag_task
-from relearn_labeling.domain.slots import can_lease, expire_leases, free_slots, lease_task, return_task
-from relearn_labeling.domain.tasks import LabelTask, Policy, State, Stream
+from relearn_labeling.domain.requests import request_label
+from relearn_labeling.domain.slots import can_lease, expire_leases, free_slots, lease_task, renew_lease, return_task
+from relearn_labeling.domain.tasks import LabelTask, Policy, SkipReason, Source, State, Stream
 
 ANNOTATORS = st.sampled_from([f"annotator-{i}" for i in range(6)])
-SAMPLES = st.sampled_from(["a", "b"])
+SAMPLES = st.sampled_from(["a", "b", "c"])
 OVERLAPS = st.integers(1, 5)
 PATIENCE = timedelta(minutes=10)
+CAPS = Policy(answers_per_day=9, answers_per_annotator=2)
 
 
 class Labeling(RuleBasedStateMachine):
@@ -36,6 +46,16 @@ class Labeling(RuleBasedStateMachine):
         self.tasks[task.sample_id] = task
         self.told.setdefault(task.sample_id, []).extend(facts)
 
+    def used(self, annotator: str) -> Used:
+        answers = [one.annotator for task in self.tasks.values() for one in task.annotations]
+        leases = [one.annotator for task in self.tasks.values() for one in task.live_leases(self.now)]
+        return Used(
+            answers=len(answers),
+            live_leases=len(leases),
+            own_answers=answers.count(annotator),
+            own_leases=leases.count(annotator),
+        )
+
     def of(self, sample: str) -> LabelTask | None:
         return self.tasks.get(f"clothes/sample/{sample}")
 
@@ -49,10 +69,33 @@ class Labeling(RuleBasedStateMachine):
             known = self.of(sample)
             assert flag_task(known, one, label_set_version=1, policy=policy, now=self.now) == (known, ())
 
+    @rule(sample=SAMPLES, overlap=OVERLAPS, source=st.sampled_from(Source))
+    def requested(self, sample: str, overlap: int, source: Source) -> None:
+        self.flags += 1
+        one = request(self.flags, source=source, sample=sample)
+        self.keep(*request_label(self.of(sample), one, label_set_version=1, overlap=overlap, now=self.now))
+        known = self.of(sample)
+        assert request_label(known, one, label_set_version=1, overlap=15, now=self.now) == (known, ())
+
+    @rule(sample=SAMPLES, annotator=ANNOTATORS)
+    def renewed(self, sample: str, annotator: str) -> None:
+        task = self.of(sample)
+        if task is not None and any(lease.annotator == annotator for lease in task.live_leases(self.now)):
+            self.keep(renew_lease(task, annotator, duration=timedelta(seconds=120), now=self.now)[0], ())
+
+    @rule(sample=SAMPLES, names=st.sets(ANNOTATORS, max_size=3))
+    def assigned(self, sample: str, names: set[str]) -> None:
+        if (task := self.of(sample)) is not None:
+            self.keep(replace(task, assigned_to=tuple(sorted(names))), ())
+
     @rule(sample=SAMPLES, annotator=ANNOTATORS)
     def asked(self, sample: str, annotator: str) -> None:
         task = self.of(sample)
         if task is not None and can_lease(task, annotator, self.now):
+            try:
+                check_lease(self.used(annotator), CAPS, project_id="clothes")
+            except (AnswersPerDay, AnswersPerAnnotator):
+                return
             self.keep(lease_task(task, annotator, duration=timedelta(seconds=120), now=self.now)[0], ())
 
     @rule(sample=SAMPLES, annotator=ANNOTATORS, text=st.sampled_from(CLASSES))
@@ -70,13 +113,14 @@ class Labeling(RuleBasedStateMachine):
             assert not held
         else:
             assert held
+            check_answer(self.used(annotator), CAPS, project_id="clothes")  # the lease has reserved it
             self.keep(task, facts)
 
-    @rule(sample=SAMPLES, annotator=ANNOTATORS)
-    def gave_back(self, sample: str, annotator: str) -> None:
+    @rule(sample=SAMPLES, annotator=ANNOTATORS, reason=st.sampled_from([None, *SkipReason]))
+    def gave_back(self, sample: str, annotator: str, reason: SkipReason | None) -> None:
         task = self.of(sample)
         if task is not None and any(lease.annotator == annotator for lease in task.live_leases(self.now)):
-            self.keep(*return_task(task, annotator, now=self.now))
+            self.keep(*return_task(task, annotator, now=self.now, reason=reason))
 
     @rule(seconds=st.integers(1, 300))
     def time_passed(self, seconds: int) -> None:
@@ -96,6 +140,12 @@ class Labeling(RuleBasedStateMachine):
             self.answers += 1
             label_id = f"label-{self.answers}"
             self.keep(*decide(task, label_set=LABEL_SET, policy=POLICY, label_id=label_id, now=self.now))
+
+    @invariant()
+    def caps_are_never_exceeded(self) -> None:
+        answers = [one.annotator for task in self.tasks.values() for one in task.annotations]
+        assert len(answers) <= CAPS.answers_per_day
+        assert all(answers.count(annotator) <= (CAPS.answers_per_annotator or 0) for annotator in answers)
 
     @invariant()
     def slots_are_never_shared(self) -> None:
