@@ -8,7 +8,7 @@ from functools import partial
 import grpc
 
 from relearn.labeling.v1 import labeling_service_pb2 as pb
-from relearn_labeling import metrics, publish, region_messages, wire
+from relearn_labeling import metrics, publish, wire
 from relearn_labeling.domain import gold
 from relearn_labeling.domain.answers import Answer, submit
 from relearn_labeling.domain.budgets import check_answer
@@ -16,6 +16,7 @@ from relearn_labeling.domain.facts import Fact
 from relearn_labeling.domain.tasks import LabelTask
 from relearn_labeling.domain.truth.skills import Crowd
 from relearn_labeling.learning import crowd_for
+from relearn_labeling.rpc.label_sets import LabelSets
 from relearn_labeling.rpc.turns import Turn, Turns
 from relearn_labeling.store import Transaction
 from relearn_runtime import NewId, Store, caller
@@ -26,8 +27,8 @@ _MANY_REGIONS = 50
 class Answering:
     """What annotators say."""
 
-    def __init__(self, *, store: Store[Transaction], turns: Turns, new_id: NewId) -> None:
-        self._store, self._turns, self._new_id = store, turns, new_id
+    def __init__(self, *, store: Store[Transaction], turns: Turns, label_sets: LabelSets, new_id: NewId) -> None:
+        self._store, self._turns, self._label_sets, self._new_id = store, turns, label_sets, new_id
 
     async def SubmitAnnotation(
         self,
@@ -55,12 +56,12 @@ class Answering:
         self, tx: Transaction, turn: Turn, label_task_id: str, answer: Answer
     ) -> tuple[pb.SubmitAnnotationResponse, tuple[Fact, ...]]:
         known = await tx.label_tasks.get_for_update(label_task_id)
-        label_set = await tx.label_sets.get(known.project_id, known.label_set_version)
+        label_set = await self._label_sets.get(tx, known.project_id, known.label_set_version)
         decide = partial(
             submit,
             known,
             answer,
-            label_set=region_messages.label_set(label_set),
+            label_set=label_set.value,
             policy=turn.policy,
             crowd=await _crowd(tx, turn, known),
             annotation_id=self._new_id(),
@@ -84,11 +85,11 @@ class Answering:
     ) -> tuple[pb.SubmitAnnotationResponse, tuple[Fact, ...]]:
         """The answer to a gold task: scored, counted in the caps as any other, and told to nobody."""
         known = await tx.gold.turn(label_task_id, turn.annotator)
-        label_set = await tx.label_sets.get(turn.project_id, known.gold.label_set_version)
+        label_set = await self._label_sets.get(tx, turn.project_id, known.gold.label_set_version)
         answered, annotation = gold.answer(
             known,
             answer,
-            label_set=region_messages.label_set(label_set),
+            label_set=label_set.value,
             iou=turn.policy.iou,
             annotation_id=self._new_id(),
             now=turn.now,

@@ -16,6 +16,7 @@ from relearn_labeling.domain.facts import Fact
 from relearn_labeling.domain.order import blind_why
 from relearn_labeling.domain.slots import can_lease, lease_task, renew_lease, return_task
 from relearn_labeling.domain.tasks import LabelTask, Lease
+from relearn_labeling.rpc.label_sets import LabelSets
 from relearn_labeling.rpc.turns import Turn, Turns
 from relearn_labeling.store import Transaction
 from relearn_runtime import NewId, Now, Store, caller
@@ -31,8 +32,10 @@ Given: TypeAlias = tuple[LabelTask, Lease, str]
 class HandingOut:
     """Leases of tasks."""
 
-    def __init__(self, *, store: Store[Transaction], turns: Turns, new_id: NewId, now: Now) -> None:
-        self._store, self._turns, self._new_id, self._now = store, turns, new_id, now
+    def __init__(
+        self, *, store: Store[Transaction], turns: Turns, label_sets: LabelSets, new_id: NewId, now: Now
+    ) -> None:
+        self._store, self._turns, self._label_sets, self._new_id, self._now = store, turns, label_sets, new_id, now
 
     async def NextTask(
         self, request: pb.NextTaskRequest, context: grpc.aio.ServicerContext[pb.NextTaskRequest, pb.NextTaskResponse]
@@ -51,7 +54,7 @@ class HandingOut:
                 if isinstance(given, str):
                     return pb.NextTaskResponse(none_reason=given)
                 task, lease, why = given
-                label_set = await tx.label_sets.get(task.project_id, task.label_set_version)
+                label_set = (await self._label_sets.get(tx, task.project_id, task.label_set_version)).message
             return pb.NextTaskResponse(
                 label_task=wire.blind_label_task(task, why=why),
                 lease_expire_time=wire.timestamp(lease.expires_at),

@@ -11,6 +11,7 @@ from relearn_labeling.rpc.answering import Answering
 from relearn_labeling.rpc.exchange import Exchange
 from relearn_labeling.rpc.gold import SettingGold
 from relearn_labeling.rpc.handing_out import HandingOut
+from relearn_labeling.rpc.label_sets import LabelSets
 from relearn_labeling.rpc.own import OwnWork
 from relearn_labeling.rpc.reading import Reading
 from relearn_labeling.rpc.reporting import Reporting
@@ -24,11 +25,11 @@ S = TypeVar("S")
 
 def labeling(*, store: Store[Transaction], new_id: NewId, now: Now) -> LabelingServiceServicer:
     """What annotators do, and what engineers and services look at."""
-    turns = Turns(now=now)
+    turns, label_sets = Turns(now=now), LabelSets()
     return _composed(
         LabelingServiceServicer,
-        HandingOut(store=store, turns=turns, new_id=new_id, now=now),
-        Answering(store=store, turns=turns, new_id=new_id),
+        HandingOut(store=store, turns=turns, label_sets=label_sets, new_id=new_id, now=now),
+        Answering(store=store, turns=turns, label_sets=label_sets, new_id=new_id),
         OwnWork(store=store, now=now),
         Reading(store=store),
     )

@@ -49,8 +49,7 @@ class Turns:
     async def enter(self, tx: Transaction, project: Project, annotator: str) -> Turn:
         """Locks the queue, then the annotator; tasks are locked afterwards, so that nobody waits in a circle."""
         policy, alone = wire.policy(project), project.project_id in self._nearly_used
-        await tx.queue.enter(project.project_id, alone=alone)
-        await tx.queue.see(project.project_id, annotator, now=self._now())
+        await tx.queue.enter(project.project_id, annotator, alone=alone, now=self._now())
         now = self._now()
         standing = await tx.days.standing(project.project_id, annotator, now=now)
         if not takes_turns(standing.used, policy):

@@ -41,6 +41,13 @@ _WALKS = [
     for locked in ("skip locked", "")  # what is locked at this moment, when there is nothing beside it
 ]
 
+# the row is made of the lock, and so comes after it
+_ENTER = """
+    with queue as materialized (select pg_advisory_xact_lock_shared(hashtextextended($1, 0)))
+    insert into annotators (project_id, annotator, seen_at) select $2, $3, $4 from queue
+    on conflict (project_id, annotator) do update set seen_at = excluded.seen_at"""
+_ENTER_ALONE = _ENTER.replace("_shared", "")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSize:
@@ -57,28 +64,22 @@ class Queue:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def enter(self, project_id: str, *, alone: bool) -> None:
+    async def enter(self, project_id: str, annotator: str, *, alone: bool, now: datetime) -> None:
         """Comes before anything else of the queue is read or locked by whoever hands out or uses up answers of the day.
+
+        Then notes that the annotator works on the project, and holds their row: calls of one annotator take turns.
 
         Args:
             alone: wait until nobody else is in, and let nobody in until the transaction ends; else share with others.
         """
-        lock = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
-        query = f"select {lock}(hashtextextended($1, 0))"
-        await (await driver(self._connection)).execute(query, f"queue of {project_id}")
+        query = _ENTER_ALONE if alone else _ENTER
+        await (await driver(self._connection)).execute(query, f"queue of {project_id}", project_id, annotator, now)
 
     async def only_promise(self) -> None:
         """Doesn't wait for the disk at the commit: what is promised here is missed by nobody if PostgreSQL itself dies
         within the next fraction of a second, and until then it holds.
         """
         await self._connection.exec_driver_sql("set local synchronous_commit = off")
-
-    async def see(self, project_id: str, annotator: str, *, now: datetime) -> None:
-        """Notes that the annotator works on the project, and holds their row: calls of one annotator take turns."""
-        query = """
-            insert into annotators (project_id, annotator, seen_at) values ($1, $2, $3)
-            on conflict (project_id, annotator) do update set seen_at = excluded.seen_at"""
-        await (await driver(self._connection)).execute(query, project_id, annotator, now)
 
     async def next_task(self, project_id: str, annotator: str, *, assigned: bool, now: datetime) -> str | None:
         """The first task in the queue's order that the annotator can take, locked; None when there is none.
