@@ -73,13 +73,13 @@ def world(
 
 @pytest.fixture
 def open_desk(world: World, browser: Browser) -> Iterator[Callable[..., Desk]]:
-    """Opens windows of the page, each of a person of its own unless told; no window may complain."""
+    """Opens windows of the page, each of a person of its own; no window may complain."""
     desks: list[Desk] = []
 
-    def opened(*, subject: str = "", signed_in: bool = True, **options: Any) -> Desk:
+    def opened(*, role: str = "annotator", signed_in: bool = True, **options: Any) -> Desk:
         context = browser.new_context(**{"viewport": SIZE, "color_scheme": "dark", **options})
         context.set_default_timeout(DEADLINE_S * 1000)
-        desk = Desk(world, context, subject or f"ada-{token_hex(3)}")
+        desk = Desk(world, context, subject=f"ada-{token_hex(3)}", role=role)
         desks.append(desk)
         if signed_in:
             desk.sign_in()

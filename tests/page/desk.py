@@ -16,8 +16,8 @@ AXE = Path(__file__).parents[2] / "services" / "labeling" / "page" / "node_modul
 class Desk:
     """One window of one annotator."""
 
-    def __init__(self, world: World, context: BrowserContext, subject: str) -> None:
-        self.world, self.subject = world, subject
+    def __init__(self, world: World, context: BrowserContext, *, subject: str, role: str) -> None:
+        self.world, self.subject, self.role = world, subject, role
         self.page = context.new_page()
         self.complaints: list[str] = []
         self.expected: tuple[str, ...] = ("501",)  # what may be complained of
@@ -35,7 +35,7 @@ class Desk:
         self.expected = ("401", "501")  # of asking who is signed in, before anybody is
         self.page.goto(self.world.url)
         self.page.evaluate(f"localStorage.setItem('relearn/tour/{self.subject}', 'over')")
-        self.page.get_by_label("Personal access token").fill(self.world.token(self.subject))
+        self.page.get_by_label("Personal access token").fill(self.world.token(self.subject, self.role))
         self.page.get_by_role("button", name="Sign in").click()
         expect(self.page.get_by_role("heading", name="Queues")).to_be_visible()
         self.expected = ("501",)

@@ -118,6 +118,25 @@ def test_no_class_is_told_by_colour_alone(world, open_desk):
     assert desk.page.locator(".shape text").all_text_contents() == ["bicycle"]
 
 
+def test_whoever_runs_a_queue_reads_how_it_does(world, open_desk):
+    made = world.project("image", ["shirt", "boot"], project_pb2.REGION_KIND_WHOLE)
+    world.want(made, *(picture(n, 28, 28) for n in range(40, 43)))
+    annotator = open_desk().open(made)
+    annotator.press("1", "Enter")
+    expect(annotator.page.get_by_text("1 today")).to_be_visible()
+    annotator.press("2", "Enter")
+    world.answers(made, 2)
+    manager = open_desk(role="manager")
+    manager.page.goto(f"{world.url}/report/{made.name}/7")
+
+    figures = manager.page.locator(".figures")
+    expect(figures.locator("div", has_text="Tasks that wait").locator("dd").first).to_have_text("1")
+    expect(figures.locator("div", has_text="Labels").locator("dd").first).to_have_text("2")
+    expect(manager.page.get_by_role("row", name=annotator.subject)).to_be_visible()
+    expect(manager.page.get_by_role("link", name="7 days")).to_have_attribute("aria-current", "page")
+    assert manager.findings() == []
+
+
 def test_two_thousand_regions_are_drawn_and_gone_through(world, open_desk):
     made = project_of(world, "image")
     desk = open_desk()

@@ -3,19 +3,24 @@
 export type Route =
   | { view: 'queues' }
   | { view: 'label' | 'answers'; projectId: string }
+  | { view: 'report'; projectId: string; days: number }
   | { view: 'nowhere' }
+
+const DAYS = 30 // of a report that says no other
 
 /** The route of a path. */
 export function routeOf(path: string): Route {
   const [view, projectId, ...rest] = path.split('/').filter(Boolean).map(decodeURIComponent)
-  if (view === undefined || (view === 'queues' && projectId === undefined)) return { view: 'queues' }
-  const known = view === 'label' || view === 'answers'
-  return known && projectId && rest.length === 0 ? { view, projectId } : { view: 'nowhere' }
+  if (view === undefined) return { view: 'queues' }
+  if (!projectId || rest.length > 1) return { view: 'nowhere' }
+  const days = Number(rest[0] ?? DAYS)
+  if (view === 'report' && Number.isInteger(days) && days > 0 && days <= 365) return { view, projectId, days }
+  return (view === 'label' || view === 'answers') && rest.length === 0 ? { view, projectId } : { view: 'nowhere' }
 }
 
 /** The path of a route. */
-export const pathTo = (view: 'queues' | 'label' | 'answers', projectId = ''): string =>
-  view === 'queues' ? '/' : `/${view}/${encodeURIComponent(projectId)}`
+export const pathTo = (view: 'label' | 'answers' | 'report', projectId: string, days?: number): string =>
+  `/${view}/${encodeURIComponent(projectId)}${days === undefined ? '' : `/${days}`}`
 
 class Address {
   path = $state(location.pathname)
