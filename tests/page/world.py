@@ -88,9 +88,10 @@ class World:
         self._loop.call_soon_threadsafe(self._end.set)
         self._thread.join()
 
-    def project(self, kind: str, classes: list[str], *kinds: int, **label_set: Any) -> Project:
+    def project(self, kind: str, classes: list[str], *kinds: int, name: str = "", **label_set: Any) -> Project:
         """A new project with its label set, known to labeling and datasets."""
-        return self._do(self._project(Project(name=f"{kind}-{new_id()[:13]}", kind=kind), classes, kinds, label_set))
+        made = Project(name=name or f"{kind}-{new_id()[:13]}", kind=kind)
+        return self._do(self._project(made, classes, kinds, label_set))
 
     def want(self, project: Project, *contents: bytes) -> None:
         """Opens a label task for each of these samples, the first one asked for first."""
