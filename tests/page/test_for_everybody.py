@@ -45,6 +45,26 @@ def test_the_token_is_out_of_reach_of_scripts(open_desk):
     assert "token" not in kept.lower()
 
 
+def test_the_queues_say_what_waits_lead_to_the_work_and_remember_it(world, open_desk):
+    made = project_of(world, "image")
+    desk = open_desk()
+    desk.page.goto(world.url)
+    queue = desk.page.get_by_role("listitem").filter(has=desk.page.get_by_role("heading", name=made.name))
+
+    expect(queue.locator("dl div", has_text="for you").locator("dd")).to_have_text("1")
+    queue.get_by_role("link", name="Label", exact=True).click()
+    expect(desk.canvas).to_be_visible()
+    desk.press("2", "n", "Enter")
+    world.answers(made, 1)
+    desk.page.goto(f"{world.url}/answers/{made.name}")
+
+    expect(desk.page.get_by_role("cell", name="person")).to_be_visible()
+    expect(desk.page.get_by_role("cell", name="Counts")).to_be_visible()
+    assert desk.findings() == []
+    desk.page.get_by_role("link", name="Relearn labeling").click()
+    expect(queue.locator("dl div", has_text="you today").locator("dd")).to_have_text("1")
+
+
 def test_nothing_to_do_is_said_with_what_comes_next(world, open_desk):
     made = world.project("image", ["car", "person"], project_pb2.REGION_KIND_WHOLE)
     desk = open_desk()
