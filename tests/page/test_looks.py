@@ -34,11 +34,18 @@ def keep(tmp_path):
 
     def keep(desk, name):
         desk.page.mouse.move(5, 5)
-        content = Image.open(io.BytesIO(desk.page.screenshot(animations="disabled")))
-        content.quantize(128, dither=Image.Dither.NONE).save(folder / f"label-{name}.png", optimize=True)
-        assert len(content.getcolors(1 << 20) or ()) != 1
+        content = Image.open(io.BytesIO(desk.page.screenshot(animations="disabled"))).convert("RGB")
+        small(content).save(folder / f"label-{name}.png", optimize=True)
 
     return keep
+
+
+def small(picture):
+    """In 256 colours: those that cover most, and those that differ most, which are the small signs."""
+    palette = Image.new("P", (1, 1))
+    most = picture.quantize(160, Image.Quantize.MEDIANCUT).getpalette()[: 3 * 160]
+    palette.putpalette(most + picture.quantize(96, Image.Quantize.MAXCOVERAGE).getpalette()[: 3 * 96])
+    return picture.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
 def frame(path, number):

@@ -59,7 +59,7 @@ def test_the_next_task_is_there_before_the_answer_has_arrived(world, open_desk, 
 
 def test_an_answer_given_offline_arrives_once_when_the_network_is_back(world, open_desk, clothes):
     desk = open_desk().open(clothes)
-    desk.expected = ("501", "ERR_INTERNET_DISCONNECTED")
+    desk.expected = ("ERR_INTERNET_DISCONNECTED",)
     desk.page.context.set_offline(True)
 
     desk.press("2", "Enter")
@@ -74,7 +74,7 @@ def test_an_answer_given_offline_arrives_once_when_the_network_is_back(world, op
 
 def test_an_answer_whose_reply_was_lost_is_given_once(world, open_desk, clothes):
     desk = open_desk().open(clothes)
-    desk.expected = ("501", "ERR_FAILED")
+    desk.expected = ("ERR_FAILED",)
     lost: list[str] = []
 
     def lose(route: Route) -> None:
@@ -95,7 +95,7 @@ def test_an_answer_whose_reply_was_lost_is_given_once(world, open_desk, clothes)
 
 def test_an_answer_survives_a_window_that_is_closed_before_it_went_out(world, open_desk, clothes):
     desk = open_desk().open(clothes)
-    desk.expected = ("501", "ERR_FAILED")
+    desk.expected = ("ERR_FAILED",)
     desk.page.route(SUBMIT, lambda route: route.abort())
     desk.press("3", "Enter")
     expect(desk.page.get_by_text("Offline: 1 kept here")).to_be_visible()
@@ -109,7 +109,7 @@ def test_an_answer_survives_a_window_that_is_closed_before_it_went_out(world, op
 
 def test_a_refused_answer_comes_back_to_the_screen_as_it_was_with_words(world, open_desk, clothes):
     desk = open_desk().open(clothes)
-    desk.expected = ("501", "400")
+    desk.expected = ("400",)
     first = task_of(desk)
     world.clock.advance(seconds=LEASE_S + 1)
 
@@ -124,7 +124,7 @@ def test_a_refused_answer_comes_back_to_the_screen_as_it_was_with_words(world, o
 
 def test_a_session_that_ended_asks_for_the_token_again_and_the_answer_goes_out(world, open_desk, clothes):
     desk = open_desk().open(clothes)
-    desk.expected = ("501", "401")
+    desk.expected = ("401",)
     desk.page.context.clear_cookies()
 
     desk.press("2", "Enter")
