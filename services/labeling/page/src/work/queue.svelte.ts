@@ -4,12 +4,12 @@ import { call } from '../api/rpc.ts'
 import type { SkipReasonJson } from '../generated/relearn/labeling/v1/labeling_service_pb'
 import type { Pending } from '../model/kept.ts'
 import type { Outbox } from './outbox.svelte.ts'
-import { taskOf } from './task.ts'
+import { halfWay, taskOf } from './task.ts'
 import type { Task } from './task.ts'
 
 const AHEAD = 2
 const ASK_AGAIN_MS = 5000
-const RENEW_EVERY_MS = 15_000
+const LOOK_AT_LEASES_MS = 5000
 
 export class Queue {
   readonly projectId: string
@@ -30,7 +30,7 @@ export class Queue {
   constructor(projectId: string, outbox: Outbox) {
     this.projectId = projectId
     this.#outbox = outbox
-    const renewal = setInterval(() => void this.#renew(), RENEW_EVERY_MS)
+    const renewal = setInterval(() => void this.#renew(), LOOK_AT_LEASES_MS)
     const asking = setInterval(() => void (this.current || this.fill()), ASK_AGAIN_MS)
     this.#ends = [outbox.listen(this.#settled), () => clearInterval(renewal), () => clearInterval(asking)]
     void this.fill()
@@ -119,10 +119,10 @@ export class Queue {
   }
 
   async #renew(): Promise<void> {
-    for (const task of this.#inHand()) {
+    for (const task of this.#inHand().filter(({ renewAt }) => renewAt <= Date.now())) {
       try {
         const reply = await call('relearn.labeling.v1.LabelingService/RenewLease', { labelTaskId: task.id })
-        if (reply.leaseExpireTime) task.leaseExpires = Date.parse(reply.leaseExpireTime)
+        task.renewAt = halfWay(reply.leaseExpireTime)
       } catch (error) {
         if (error instanceof Fault && ['failed_precondition', 'not_found'].includes(error.code)) this.#lose(task, error)
       }

@@ -15,7 +15,7 @@ export type Task = {
   labelSet: LabelSet
   proposals: Region[]
   rejected: { reason: string; regions: Region[] } | null
-  leaseExpires: number // milliseconds since 1970
+  renewAt: number // when half of the lease has gone, milliseconds since 1970
   media: Promise<Loaded>
 }
 
@@ -38,10 +38,13 @@ export function taskOf(json: NextTaskResponseJson): Task | null {
     labelSet: wire.labelSet(json.labelSet ?? { classes: json.classes ?? [], version: told.labelSetVersion ?? 0 }),
     proposals: (json.suggestions ?? []).map(wire.suggestion),
     rejected: rejected ? { reason: rejected.rejection ?? '', regions: (rejected.regions ?? []).map(wire.region) } : null,
-    leaseExpires: json.leaseExpireTime ? Date.parse(json.leaseExpireTime) : Date.now() + 60_000,
+    renewAt: halfWay(json.leaseExpireTime),
     media,
   }
 }
+
+/** The middle between now and a time. */
+export const halfWay = (time: string | undefined): number => (Date.now() + (time ? Date.parse(time) : Date.now())) / 2
 
 /** Everything of a sample that is shown: asked for until it is made and here, however long the network is away. Raises Fault, Error. */
 export async function load(sampleId: string): Promise<Loaded> {
