@@ -25,7 +25,7 @@ export const agreement = (alpha: number | undefined): string =>
 /** What a label manager looks at first. */
 export function figures(report: Report): Figure[] {
   const [labels, answers, spent] = [count(report.labels), count(report.answers), seconds(report.timeSpent)]
-  const oldest = count(report.openTasks) ? `the oldest since ${span(seconds(report.oldest))}` : 'nothing waits'
+  const oldest = count(report.openTasks) ? `the oldest for ${span(seconds(report.oldest))}` : 'nothing waits'
   return [
     { name: 'Tasks that wait', value: String(count(report.openTasks)), note: oldest },
     { name: 'Labels', value: String(labels), note: `from ${answers} answers` },

@@ -16,7 +16,7 @@ test('a label costs the time of all its answers', () => {
   const value = (name: string): string => told.find((figure) => figure.name === name)!.value
   assert.equal(value('Cost of a label'), '20 s')
   assert.equal(value('Agreement'), '0.81')
-  assert.equal(told.find(({ name }) => name === 'Tasks that wait')!.note, 'the oldest since 2 h')
+  assert.equal(told.find(({ name }) => name === 'Tasks that wait')!.note, 'the oldest for 2 h')
   assert.equal(figures({}).find(({ name }) => name === 'Cost of a label')!.value, '–')
 })
 
