@@ -17,7 +17,7 @@ from relearn_labeling.store import Transaction
 from relearn_labeling.store.crowds import Learned
 from relearn_runtime import Now, Store
 
-_Answers = Sequence[tuple[str, str, str, bytes]]
+_Answers = Sequence[tuple[str, str, bytes]]
 
 
 async def refresh_crowds(store: Store[Transaction], *, now: Now) -> None:
@@ -57,7 +57,8 @@ async def _refresh(store: Store[Transaction], project: Project, *, now: Now) -> 
         if last and known and not is_due(answers=answers, learned_from=last.answers, age=at - last.at):
             return
         given = await tx.crowds.newest_answers(project.project_id, label_set.version, limit=NEWEST_ANSWERS)
-        gold = await tx.crowds.gold(project.project_id)
+        given = [*given, *await tx.crowds.gold_answers(project.project_id, label_set.version, limit=NEWEST_ANSWERS)]
+        gold = await tx.crowds.gold(project.project_id, label_set.version)
         before = await tx.crowds.get(project.project_id, label_set.version) if known else None
     crowd = await asyncio.to_thread(_learn, given, gold, label_set=label_set, policy=policy, before=before)
     learned = Learned(truth=policy.truth, answers=answers, at=at)
@@ -73,9 +74,9 @@ def _learn(
 
 
 def _units(given: _Answers, gold: Mapping[str, bytes], *, label_set: LabelSet, iou: float) -> Iterator[Unit]:
-    for (_, sample_id), rows in groupby(given, key=lambda row: row[:2]):
-        answers = [(annotator, region_messages.of_content(regions)) for _, _, annotator, regions in rows]
-        right = gold.get(sample_id)
+    for label_task_id, rows in groupby(sorted(given), key=lambda row: row[0]):
+        answers = [(annotator, region_messages.of_content(regions)) for _, annotator, regions in rows]
+        right = gold.get(label_task_id)
         yield from units_of(
             [annotator for annotator, _ in answers],
             [regions for _, regions in answers],

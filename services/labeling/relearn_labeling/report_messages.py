@@ -12,13 +12,10 @@ from relearn.labeling.v1 import management_service_pb2 as pb
 from relearn_labeling import region_messages, wire
 from relearn_labeling.domain.regions import LabelSet
 from relearn_labeling.domain.truth.alpha import Alpha, Tally, nominal_alpha, region_alpha
-from relearn_labeling.domain.truth.matching import likeness
 from relearn_labeling.domain.truth.units import has_one_class
 
 Row = Any
 
-_RIGHT = 0.5
-"""Likeness to the right answer from which an answer to a gold task is right; of one class it is 0 or 1."""
 _PAIRS_OF_A_BUCKET = 500
 
 
@@ -51,16 +48,6 @@ def alphas_of_regions(answers: Sequence[Row], *, iou: float) -> tuple[Alpha, dic
     return region_alpha(units, iou=iou), _told(each)
 
 
-def gold_right(answers: Iterable[Row], *, iou: float) -> dict[str, tuple[int, int]]:
-    """Answers to gold tasks by annotator, and how many of them were right; from `Reports.gold`."""
-    found: dict[str, tuple[int, int]] = {}
-    for row in answers:
-        alike = likeness(region_messages.of_content(row.regions), region_messages.of_content(row.gold), iou=iou)
-        given, right = found.get(row.annotator, (0, 0))
-        found[row.annotator] = (given + 1, right + (alike > _RIGHT))
-    return found
-
-
 def classes(rows: Sequence[Row], alpha: Alpha, *, label_set: LabelSet) -> list[pb.ClassAgreement]:
     """One for each class of the label set, in its order."""
     known = {row.class_name: row for row in rows}
@@ -90,19 +77,20 @@ def buckets(rows: Sequence[Row], alphas: Mapping[datetime, float], *, length: ti
 
 
 def annotators(
-    rows: Sequence[Row], compared: Sequence[Row], gold: Mapping[str, tuple[int, int]], *, label_set: LabelSet
+    rows: Sequence[Row], compared: Sequence[Row], gold: Sequence[Row], *, label_set: LabelSet
 ) -> list[pb.AnnotatorReport]:
     """One for each annotator who answered, by name."""
     of: defaultdict[str, list[Row]] = defaultdict(list)
     for row in compared:
         of[row.annotator].append(row)
+    right = {row.annotator: (row.answers, row.right_answers) for row in gold}
     return [
         pb.AnnotatorReport(
             annotator=row.annotator,
             answers=row.answers,
             median_time=wire.duration(row.median_time),
-            gold_answers=gold.get(row.annotator, (0, 0))[0],
-            gold_right=gold.get(row.annotator, (0, 0))[1],
+            gold_answers=right.get(row.annotator, (0, 0))[0],
+            gold_right=right.get(row.annotator, (0, 0))[1],
             compared=sum(one.answers for one in of[row.annotator]),
             agreed=sum(one.answers for one in of[row.annotator] if one.agreed),
             skipped=row.skipped,

@@ -8,8 +8,6 @@ from relearn_runtime.errors import InvalidInput
 
 MOST_TASKS = 1000
 """Tasks whose regions are compared for a report, the newest first; single classes are counted in all tasks."""
-MOST_GOLD = 5000
-"""Answers to gold tasks that are compared, the newest first."""
 _LOOK_BACK = timedelta(days=30)
 _MOST_BUCKETS = 60
 _LENGTHS = tuple(timedelta(hours=hours) for hours in (1, 6, 24, 7 * 24, 30 * 24, 365 * 24))

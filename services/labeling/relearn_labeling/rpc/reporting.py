@@ -12,7 +12,7 @@ from relearn.labeling.v1 import management_service_pb2 as pb
 from relearn_labeling import region_messages, report_messages, wire
 from relearn_labeling.domain.budgets import utc_day
 from relearn_labeling.domain.regions import LabelSet
-from relearn_labeling.domain.reports import MOST_GOLD, MOST_TASKS, begins, bucket_length
+from relearn_labeling.domain.reports import MOST_TASKS, begins, bucket_length
 from relearn_labeling.domain.truth.units import has_one_class
 from relearn_labeling.store import Transaction
 from relearn_labeling.store.reports import Row, Stretch
@@ -44,10 +44,9 @@ class Reporting:
             tasks, today = await tx.reports.tasks(of), await tx.days.answers_on(of.project_id, utc_day(now))
             buckets, annotators = await tx.reports.buckets(of), await tx.reports.annotators(of)
             classes, compared = await tx.reports.classes(of), await tx.reports.compared(of)
-            gold, said = await tx.reports.gold(of, most=MOST_GOLD), await _said(tx, of, label_set)
+            gold, said = await tx.reports.gold(of), await _said(tx, of, label_set)
         alphas = report_messages.alphas_of_classes if has_one_class(label_set) else report_messages.alphas_of_regions
         alpha, alpha_of = await asyncio.to_thread(alphas, said, iou=policy.iou)
-        right = await asyncio.to_thread(report_messages.gold_right, gold, iou=policy.iou)
         return pb.GetLabelingReportResponse(
             open_tasks=tasks.open_tasks,
             oldest=None if tasks.oldest is None else wire.duration(now - tasks.oldest),
@@ -60,7 +59,7 @@ class Reporting:
             alpha=alpha.overall,
             classes=report_messages.classes(classes, alpha, label_set=label_set),
             buckets=report_messages.buckets(buckets, alpha_of, length=of.length),
-            annotators=report_messages.annotators(annotators, compared, right, label_set=label_set),
+            annotators=report_messages.annotators(annotators, compared, gold, label_set=label_set),
         )
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relearn_labeling.domain.tasks import Truth
 from relearn_labeling.domain.truth.skills import Crowd, FloatArray, Skill
-from relearn_labeling.store.tables import annotations, answer_days, crowds, label_tasks, skills
+from relearn_labeling.store.tables import annotations, answer_days, crowds, gold_tasks, gold_turns, label_tasks, skills
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,29 +86,36 @@ class Crowds:
 
     async def newest_answers(
         self, project_id: str, label_set_version: int, *, limit: int
-    ) -> Sequence[tuple[str, str, str, bytes]]:
-        """The newest answers in a label set: task, sample, annotator, and regions as they are kept; by task."""
+    ) -> Sequence[tuple[str, str, bytes]]:
+        """The newest answers in a label set: task, annotator, and regions as they are kept."""
         same = annotations.c.label_task_id == label_tasks.c.label_task_id
-        newest = (
-            sa.select(
-                label_tasks.c.label_task_id, label_tasks.c.sample_id, annotations.c.annotator, annotations.c.regions
-            )
+        query = (
+            sa.select(label_tasks.c.label_task_id, annotations.c.annotator, annotations.c.regions)
             .select_from(annotations.join(label_tasks, same))
             .where(_key(label_tasks, project_id, label_set_version))
             .order_by(annotations.c.created_at.desc())
             .limit(limit)
-            .subquery()
         )
-        query = sa.select(newest).order_by(newest.c.label_task_id, newest.c.annotator)
-        return [tuple(row) for row in await self._connection.execute(query)]
+        return [(row[0], row[1], row[2]) for row in await self._connection.execute(query)]
 
-    async def gold(self, project_id: str) -> dict[str, bytes]:
-        """The right answers that are known, by sample; none before anybody can say so."""
-        there = await self._connection.execute(sa.text("select to_regclass('gold_tasks') is not null"))
-        if not there.scalar_one():
-            return {}
-        query = sa.text("select sample_id, regions from gold_tasks where project_id = :project_id")
-        return {row.sample_id: row.regions for row in await self._connection.execute(query, {"project_id": project_id})}
+    async def gold_answers(
+        self, project_id: str, label_set_version: int, *, limit: int
+    ) -> Sequence[tuple[str, str, bytes]]:
+        """The newest answers to gold tasks: task, annotator, and regions as they are kept."""
+        query = (
+            sa.select(gold_turns.c.label_task_id, gold_turns.c.annotator, gold_turns.c.regions)
+            .select_from(gold_turns.join(gold_tasks, gold_turns.c.label_task_id == gold_tasks.c.label_task_id))
+            .where(_key(gold_tasks, project_id, label_set_version), gold_turns.c.answered_at.is_not(None))
+            .order_by(gold_turns.c.answered_at.desc())
+            .limit(limit)
+        )
+        return [(row[0], row[1], row[2]) for row in await self._connection.execute(query)]
+
+    async def gold(self, project_id: str, label_set_version: int) -> dict[str, bytes]:
+        """The right answers that are known, by task: a gold task has the id of its sample's own task."""
+        known = _key(gold_tasks, project_id, label_set_version) & gold_tasks.c.removed_at.is_(None)
+        query = sa.select(gold_tasks.c.label_task_id, gold_tasks.c.regions).where(known)
+        return {row[0]: row[1] for row in await self._connection.execute(query)}
 
 
 def _key(table: sa.Table, project_id: str, label_set_version: int) -> sa.ColumnElement[bool]:

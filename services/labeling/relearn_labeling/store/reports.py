@@ -69,12 +69,10 @@ _NEWEST_PAIRS = f"""{_GIVEN}, tasks as (
     )
     select label_task_id, date_bin(:length, last, :since) as start_time, annotations.regions
     from tasks join annotations using (label_task_id) order by label_task_id, annotations.created_at"""  # noqa: S608
-_GOLD = f"""{_GIVEN}
-    select given.annotator, annotations.regions, gold.regions as gold
-    from given join annotations using (annotation_id)
-         join label_tasks t on t.label_task_id = given.label_task_id
-         join gold_tasks gold on gold.project_id = t.project_id and gold.sample_id = t.sample_id
-    order by given.created_at desc limit :most"""  # noqa: S608
+_GOLD = """
+    select g.annotator, count(*) as answers, count(*) filter (where g.score > 0.5) as right_answers
+    from gold_turns g join gold_tasks t using (label_task_id)
+    where g.project_id = :project_id and t.removed_at is null and g.answered_at >= :since group by 1"""
 
 _TYPES: dict[str, sa.types.TypeEngine[Any]] = {
     "project_id": sa.Text(),
@@ -141,10 +139,9 @@ class Reports:
         """label_task_id, start_time, regions, of all answers to the newest tasks with two answers or more; by task."""
         return await self._rows(_NEWEST_PAIRS, of, most=most)
 
-    async def gold(self, of: Stretch, *, most: int) -> Sequence[Row]:
-        """annotator, regions, gold, of the newest answers to gold tasks."""
-        (there,) = await self._rows("select to_regclass('gold_tasks') is not null as there", of)
-        return await self._rows(_GOLD, of, most=most) if there.there else []
+    async def gold(self, of: Stretch) -> Sequence[Row]:
+        """annotator, answers to gold tasks, right_answers: those that say more than half of what is right (F1)."""
+        return await self._rows(_GOLD, of)
 
     async def _rows(self, query: str, of: Stretch, **more: int) -> Sequence[Row]:
         values = {

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from labeling_values import CLASSES, LABEL_SET, NOW, POLICY, flag, request, whole_answer
 
 from relearn_labeling.domain.answers import decide, is_abandoned, submit
@@ -24,12 +24,14 @@ from relearn_labeling.domain.facts import Accepted, Answered, Disputed, Fact, Su
 from relearn_labeling.domain.flags import flag_task
 from relearn_labeling.domain.requests import request_label
 from relearn_labeling.domain.slots import can_lease, expire_leases, free_slots, lease_task, renew_lease, return_task
-from relearn_labeling.domain.tasks import LabelTask, Policy, SkipReason, Source, State, Stream
+from relearn_labeling.domain.tasks import LabelTask, Policy, SkipReason, Source, State, Stream, Truth
 
 ANNOTATORS = st.sampled_from([f"annotator-{i}" for i in range(6)])
 SAMPLES = st.sampled_from(["a", "b", "c"])
 OVERLAPS = st.integers(1, 5)
 PATIENCE = timedelta(minutes=10)
+ASKS_MORE = Policy(most_overlap=4)
+BY_POSTERIOR = Policy(truth=Truth.DAWID_SKENE, most_overlap=4)
 CAPS = Policy(answers_per_day=9, answers_per_annotator=2)
 
 
@@ -41,6 +43,12 @@ class Labeling(RuleBasedStateMachine):
         self.flags = 0
         self.answers = 0
         self.told: dict[str, list[Fact]] = {}
+        self.widest: dict[str, int] = {}
+        self.policy = POLICY
+
+    @initialize(policy=st.sampled_from([POLICY, ASKS_MORE, BY_POSTERIOR]))
+    def chosen(self, policy: Policy) -> None:
+        self.policy = policy
 
     def keep(self, task: LabelTask, facts: tuple[Fact, ...]) -> None:
         self.tasks[task.sample_id] = task
@@ -64,6 +72,7 @@ class Labeling(RuleBasedStateMachine):
         self.flags += 1
         policy = Policy(overlap_selected=overlap, overlap_audit=overlap, overlap_disagreement=overlap)
         one = flag(self.flags, stream, sample=sample)
+        self.widest[one.sample_id] = max(overlap, self.widest.get(one.sample_id, 1))
         self.keep(*flag_task(self.of(sample), one, label_set_version=1, policy=policy, now=self.now))
         if again:
             known = self.of(sample)
@@ -73,6 +82,7 @@ class Labeling(RuleBasedStateMachine):
     def requested(self, sample: str, overlap: int, source: Source) -> None:
         self.flags += 1
         one = request(self.flags, source=source, sample=sample)
+        self.widest[one.sample_id] = max(overlap, self.widest.get(one.sample_id, 1))
         self.keep(*request_label(self.of(sample), one, label_set_version=1, overlap=overlap, now=self.now))
         known = self.of(sample)
         assert request_label(known, one, label_set_version=1, overlap=15, now=self.now) == (known, ())
@@ -108,7 +118,7 @@ class Labeling(RuleBasedStateMachine):
         ids = {"annotation_id": f"annotation-{self.answers}", "label_id": f"label-{self.answers}"}
         held = any(lease.annotator == annotator for lease in task.live_leases(self.now))
         try:
-            task, _, facts = submit(task, answer, label_set=LABEL_SET, policy=POLICY, now=self.now, **ids)
+            task, _, facts = submit(task, answer, label_set=LABEL_SET, policy=self.policy, now=self.now, **ids)
         except (TaskClosed, TaskNotAssigned, LeaseExpired):
             assert not held
         else:
@@ -139,7 +149,7 @@ class Labeling(RuleBasedStateMachine):
         if task is not None and is_abandoned(task, seen=(), patience=PATIENCE, now=self.now):
             self.answers += 1
             label_id = f"label-{self.answers}"
-            self.keep(*decide(task, label_set=LABEL_SET, policy=POLICY, label_id=label_id, now=self.now))
+            self.keep(*decide(task, label_set=LABEL_SET, policy=self.policy, label_id=label_id, now=self.now))
 
     @invariant()
     def caps_are_never_exceeded(self) -> None:
@@ -154,6 +164,11 @@ class Labeling(RuleBasedStateMachine):
             assert len(used) == len(set(used))
             assert len(used) + len(free_slots(task, self.now)) == task.overlap
             assert all(1 <= slot <= task.overlap for slot in used)
+
+    @invariant()
+    def nobody_is_asked_more_than_a_reason_or_the_policy_wants(self) -> None:
+        for task in self.tasks.values():
+            assert task.overlap <= max(self.widest.get(task.sample_id, 1), self.policy.most_overlap or 0)
 
     @invariant()
     def nobody_answers_twice(self) -> None:
@@ -179,7 +194,7 @@ class Labeling(RuleBasedStateMachine):
             if task.state is State.ACCEPTED:
                 assert isinstance(outcomes[-1], Accepted)
                 assert task.label is not None
-                found = consensus(task.annotations, label_set=LABEL_SET, policy=POLICY)
+                found = consensus(task.annotations, label_set=LABEL_SET, policy=self.policy)
                 assert found is not None
                 assert found.regions == task.label.regions
                 assert set(task.label.annotation_ids) <= {a.id for a in task.annotations}
