@@ -12,7 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relearn_labeling.domain.tasks import Truth
 from relearn_labeling.domain.truth.skills import Crowd, FloatArray, Skill
-from relearn_labeling.store.tables import annotations, answer_days, crowds, gold_tasks, gold_turns, label_tasks, skills
+from relearn_labeling.store.tables import annotations, answer_days, crowds, label_tasks, skills
+
+_GOLD_ANSWERS = """
+    select label_task_id, turns.annotator, turns.regions from gold_turns turns join gold_tasks using (label_task_id)
+    where gold_tasks.project_id = :project_id and label_set_version = :version and answered_at is not null
+    order by answered_at desc limit :most"""
+_GOLD = """
+    select label_task_id, regions from gold_tasks
+    where project_id = :project_id and label_set_version = :version and removed_at is null"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,20 +110,14 @@ class Crowds:
         self, project_id: str, label_set_version: int, *, limit: int
     ) -> Sequence[tuple[str, str, bytes]]:
         """The newest answers to gold tasks: task, annotator, and regions as they are kept."""
-        query = (
-            sa.select(gold_turns.c.label_task_id, gold_turns.c.annotator, gold_turns.c.regions)
-            .select_from(gold_turns.join(gold_tasks, gold_turns.c.label_task_id == gold_tasks.c.label_task_id))
-            .where(_key(gold_tasks, project_id, label_set_version), gold_turns.c.answered_at.is_not(None))
-            .order_by(gold_turns.c.answered_at.desc())
-            .limit(limit)
-        )
-        return [(row[0], row[1], row[2]) for row in await self._connection.execute(query)]
+        values = {"project_id": project_id, "version": label_set_version, "most": limit}
+        found = await self._connection.execute(sa.text(_GOLD_ANSWERS), values)
+        return [(row[0], row[1], row[2]) for row in found]
 
     async def gold(self, project_id: str, label_set_version: int) -> dict[str, bytes]:
         """The right answers that are known, by task: a gold task has the id of its sample's own task."""
-        known = _key(gold_tasks, project_id, label_set_version) & gold_tasks.c.removed_at.is_(None)
-        query = sa.select(gold_tasks.c.label_task_id, gold_tasks.c.regions).where(known)
-        return {row[0]: row[1] for row in await self._connection.execute(query)}
+        values = {"project_id": project_id, "version": label_set_version}
+        return {row[0]: row[1] for row in await self._connection.execute(sa.text(_GOLD), values)}
 
 
 def _key(table: sa.Table, project_id: str, label_set_version: int) -> sa.ColumnElement[bool]:
