@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +76,14 @@ def test_there_is_something_to_say(demo: Demo, arguments: tuple[str, ...]) -> No
 
 def test_events_are_followed_until_ctrl_c(demo: Demo) -> None:
     command = [COMMAND, "events", "tail", "--from-beginning", "--type", "RouteChanged", "--project", PROJECT]
-    with subprocess.Popen(command, env=demo.stack.environment, stdout=subprocess.PIPE, text=True) as following:
+    # where the tests run in the background of a shell, interrupts are ignored, and children inherit that
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        command, env=demo.stack.environment, stdout=subprocess.PIPE, text=True, preexec_fn=heard
+    ) as following:
         first = following.stdout.readline()
         following.send_signal(signal.SIGINT)
-        following.stdout.read()
+        following.communicate(timeout=60)
 
     assert f" RouteChanged {PROJECT}/" in first
     assert following.returncode == 0
