@@ -210,6 +210,24 @@ def test_a_step_is_one_frame_and_the_picture_is_that_frame(open_desk, street):
         assert frame_on_the_screen(desk) == frame
 
 
+def test_a_video_that_failed_to_come_is_fetched_again(open_desk, street):
+    desk = open_desk()
+    desk.expected = ("ERR_FAILED",)
+    failed = []
+
+    def fail_once(route):
+        if failed:
+            return route.continue_()
+        failed.append(route.request.url)
+        return route.abort()
+
+    desk.page.route("**/media/**", fail_once)
+    desk.open(street)
+
+    desk.until("document.querySelector('video').readyState >= 2")
+    assert len(failed) == 1
+
+
 def test_a_track_has_keyframes_and_moves_between_them(world, open_desk, street):
     desk = open_desk().open(street)
     desk.until("document.querySelector('video').readyState >= 2")

@@ -157,7 +157,7 @@ export function media(json: GetMediaResponseJson): Media {
       seconds: number(json.lengthS),
       codeUnits: number(json.codeUnits),
     },
-    expires: json.expireTime ? Date.parse(json.expireTime) : Infinity,
+    expires: json.expireTime ? Date.parse(json.expireTime) : Date.now() + 3_600_000,
     problem: json.problem ?? '',
   }
 }

@@ -28,6 +28,12 @@ export class Player {
     this.#media = media
     const state = (): void => void (this.playing = !media.paused && !media.ended)
     const listening = new AbortController()
+    // a new link to the same sound or video: where it was, as fast as it was
+    const again = (): void => {
+      if (this.time > 0) media.currentTime = this.time
+      media.playbackRate = this.speed
+    }
+    media.addEventListener('loadedmetadata', again, { signal: listening.signal })
     for (const name of ['play', 'pause', 'ended']) media.addEventListener(name, state, { signal: listening.signal })
     let request = requestAnimationFrame(this.#tick)
     if (media instanceof HTMLVideoElement && 'requestVideoFrameCallback' in media) {
@@ -45,6 +51,11 @@ export class Player {
       media.pause()
       this.#media = null
     }
+  }
+
+  /** Fetches it anew from where it comes from. */
+  reload(): void {
+    this.#media?.load()
   }
 
   toggle(): void {

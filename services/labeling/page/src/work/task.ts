@@ -43,6 +43,10 @@ export function taskOf(json: NextTaskResponseJson): Task | null {
   }
 }
 
+/** Links to a sample, as they are now. Raises Fault. */
+export const links = async (sampleId: string): Promise<wire.Media> =>
+  wire.media(await call('relearn.console.v1.MediaService/GetMedia', { sampleId }))
+
 /** The middle between now and a time. */
 export const halfWay = (time: string | undefined): number => (Date.now() + (time ? Date.parse(time) : Date.now())) / 2
 
@@ -50,7 +54,7 @@ export const halfWay = (time: string | undefined): number => (Date.now() + (time
 export async function load(sampleId: string): Promise<Loaded> {
   for (let attempt = 0; ; attempt++) {
     try {
-      const media = wire.media(await call('relearn.console.v1.MediaService/GetMedia', { sampleId }))
+      const media = await links(sampleId)
       if (media.state === 'refused') throw new Error(media.problem || 'This sample cannot be shown.')
       if (media.state === 'ready') return await fetched(media)
     } catch (error) {
