@@ -112,6 +112,15 @@ def unlabeled(calls: Calls, project_id: str, contents: Sequence[Callable[[], byt
     return calls.patiently("datasets", attempt, project_id=project_id, moved=lambda: stream.taken > 0)
 
 
+def put(calls: Calls, project_id: str, content: bytes, *, origin: str) -> bool:
+    """Puts one sample in without a label; whether it is new."""
+    part = _part(NewSample(content=content), 1)  # refuses what is too large for a message
+    request = pb.PutSampleRequest(
+        project_id=project_id, content=part.content, origin=f"import:{origin}", request_id=request_id()
+    )
+    return calls.ask("datasets", calls.datasets.PutSample, request).added
+
+
 def labeled_pictures(path: Path) -> Found:
     """The pictures of a folder with one subfolder a class.
 

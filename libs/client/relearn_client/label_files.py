@@ -266,18 +266,17 @@ class _Importing:
         for one in found:
             if one.content is not None and one.sample_id not in lacking and not self._is_there(one.sample_id):
                 lacking[one.sample_id] = one.content
-        while lacking:
-            try:
-                done = imports.unlabeled(self.calls, self.project_id, [*lacking.values()], origin=self.source)
-            except InvalidInput as error:
-                place = int(error.metadata.get("place") or 0)
-                if not 1 <= place <= len(lacking):
-                    raise
-                refused[name := [*lacking][place - 1]] = error
-                del lacking[name]  # nothing of an import with it was kept; the others are sent again
-            else:
-                self.tally.uploaded += done.added
-                break
+        if not lacking:
+            return refused
+        try:
+            done = imports.unlabeled(self.calls, self.project_id, [*lacking.values()], origin=self.source)
+            self.tally.uploaded += done.added
+        except InvalidInput:  # of one of them, and nothing was kept: one by one each is told its own
+            for sample_id, content in lacking.items():
+                try:
+                    self.tally.uploaded += imports.put(self.calls, self.project_id, content(), origin=self.source)
+                except InvalidInput as error:
+                    refused[sample_id] = error
         return refused
 
     def _is_there(self, sample_id: str) -> bool:
