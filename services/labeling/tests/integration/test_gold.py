@@ -34,6 +34,11 @@ async def test_a_gold_answer_is_scored_and_counted_in_the_caps_and_becomes_no_la
     assert 1 <= len(turns) <= 3
     assert all(score in (0.0, 1.0) and kept for score, kept in turns)
     assert (answers + len(turns), labels) == (6, answers)
+    report = await labeling.management().GetLabelingReport(
+        management_service_pb2.GetLabelingReportRequest(project_id="clothes")
+    )
+    (ann,) = report.annotators
+    assert (ann.gold_answers, ann.gold_right) == (len(turns), sum(score == 1 for score, _ in turns))
     own = await labeling.stub("ann").ListOwnAnnotations(pb.ListOwnAnnotationsRequest(project_id="clothes"))
     assert len({one.annotation_id for one in own.annotations}) == 6
 

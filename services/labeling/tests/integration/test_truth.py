@@ -29,8 +29,8 @@ async def test_doubt_asks_for_one_more_answer_and_the_label_says_how_sure_it_is(
     assert doubted.task_state == label_task_pb2.LabelTask.STATE_OPEN
     assert settled.task_state == label_task_pb2.LabelTask.STATE_ACCEPTED
     (accepted,) = await labeling.collect(events_pb2.LabelAccepted, 1)
-    assert accepted.label.posterior > 0.8
-    assert accepted.label.answers == 2
+    assert accepted.message.label.posterior > 0.8
+    assert accepted.message.label.answers == 2
 
 
 async def test_annotators_are_learned_and_then_believed_or_not(labeling: World):
