@@ -57,10 +57,7 @@ async def _refresh(store: Store[Transaction], project: Project, *, now: Now) -> 
         if last and known and not is_due(answers=answers, learned_from=last.answers, age=at - last.at):
             return
         given = await tx.crowds.newest_answers(project.project_id, label_set.version, limit=NEWEST_ANSWERS)
-<<<<<<< HEAD
         given = [*given, *await tx.crowds.gold_answers(project.project_id, label_set.version, limit=NEWEST_ANSWERS)]
-=======
->>>>>>> 0e0dddb (Labeling: what annotators are like is learned from gold tasks, too)
         gold = await tx.crowds.gold(project.project_id, label_set.version)
         before = await tx.crowds.get(project.project_id, label_set.version) if known else None
     crowd = await asyncio.to_thread(_learn, given, gold, label_set=label_set, policy=policy, before=before)

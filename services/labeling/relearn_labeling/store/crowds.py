@@ -12,20 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relearn_labeling.domain.tasks import Truth
 from relearn_labeling.domain.truth.skills import Crowd, FloatArray, Skill
-from relearn_labeling.store.tables import answer_days, crowds, skills
-
-_NEWEST = sa.text("""
-    select label_task_id, sample_id, annotator, regions from (
-        (select label_task_id, t.sample_id, a.annotator, a.regions
-         from annotations a join label_tasks t using (label_task_id)
-         where t.project_id = :project_id and t.label_set_version = :version
-         order by a.created_at desc limit :most)
-        union all
-        (select label_task_id, g.sample_id, n.annotator, n.regions
-         from gold_turns n join gold_tasks g using (label_task_id)
-         where g.project_id = :project_id and g.label_set_version = :version and n.ended = 'answered'
-         order by n.answered_at desc limit :most)) given
-    order by label_task_id, annotator""")
+from relearn_labeling.store.tables import annotations, answer_days, crowds, label_tasks, skills
 
 _GOLD_ANSWERS = """
     select label_task_id, turns.annotator, turns.regions from gold_turns turns join gold_tasks using (label_task_id)
@@ -107,7 +94,6 @@ class Crowds:
 
     async def newest_answers(
         self, project_id: str, label_set_version: int, *, limit: int
-<<<<<<< HEAD
     ) -> Sequence[tuple[str, str, bytes]]:
         """The newest answers in a label set: task, annotator, and regions as they are kept."""
         same = annotations.c.label_task_id == label_tasks.c.label_task_id
@@ -132,23 +118,6 @@ class Crowds:
         """The right answers that are known, by task: a gold task has the id of its sample's own task."""
         values = {"project_id": project_id, "version": label_set_version}
         return {row[0]: row[1] for row in await self._connection.execute(sa.text(_GOLD), values)}
-=======
-    ) -> Sequence[tuple[str, str, str, bytes]]:
-        """The newest answers in a label set, to gold tasks too: task, sample, annotator, regions as they are kept; by
-        task. At most `limit` of either.
-        """
-        values = {"project_id": project_id, "version": label_set_version, "most": limit}
-        return [tuple(row) for row in await self._connection.execute(_NEWEST, values)]
-
-    async def gold(self, project_id: str, label_set_version: int) -> dict[str, bytes]:
-        """The right answers that are known in a label set, by sample."""
-        query = sa.text(
-            "select sample_id, regions from gold_tasks"
-            " where project_id = :project_id and label_set_version = :version and removed_at is null"
-        )
-        values = {"project_id": project_id, "version": label_set_version}
-        return {row.sample_id: row.regions for row in await self._connection.execute(query, values)}
->>>>>>> 0e0dddb (Labeling: what annotators are like is learned from gold tasks, too)
 
 
 def _key(table: sa.Table, project_id: str, label_set_version: int) -> sa.ColumnElement[bool]:

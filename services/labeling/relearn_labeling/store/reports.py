@@ -70,16 +70,9 @@ _NEWEST_PAIRS = f"""{_GIVEN}, tasks as (
     select label_task_id, date_bin(:length, last, :since) as start_time, annotations.regions
     from tasks join annotations using (label_task_id) order by label_task_id, annotations.created_at"""  # noqa: S608
 _GOLD = """
-<<<<<<< HEAD
     select g.annotator, count(*) as answers, count(*) filter (where g.score > 0.5) as right_answers
     from gold_turns g join gold_tasks t using (label_task_id)
     where g.project_id = :project_id and t.removed_at is null and g.answered_at >= :since group by 1"""
-=======
-    select n.annotator, n.regions, gold.regions as gold
-    from gold_turns n join gold_tasks gold using (label_task_id)
-    where n.project_id = :project_id and gold.label_set_version = :version and n.answered_at >= :since
-    order by n.answered_at desc limit :most"""
->>>>>>> 0e0dddb (Labeling: what annotators are like is learned from gold tasks, too)
 
 _TYPES: dict[str, sa.types.TypeEngine[Any]] = {
     "project_id": sa.Text(),
@@ -146,15 +139,9 @@ class Reports:
         """label_task_id, start_time, regions, of all answers to the newest tasks with two answers or more; by task."""
         return await self._rows(_NEWEST_PAIRS, of, most=most)
 
-<<<<<<< HEAD
     async def gold(self, of: Stretch) -> Sequence[Row]:
         """annotator, answers to gold tasks, right_answers: those that say more than half of what is right (F1)."""
         return await self._rows(_GOLD, of)
-=======
-    async def gold(self, of: Stretch, *, most: int) -> Sequence[Row]:
-        """annotator, regions, gold, of the newest answers to gold tasks."""
-        return await self._rows(_GOLD, of, most=most)
->>>>>>> 0e0dddb (Labeling: what annotators are like is learned from gold tasks, too)
 
     async def _rows(self, query: str, of: Stretch, **more: int) -> Sequence[Row]:
         values = {
