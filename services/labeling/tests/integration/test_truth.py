@@ -35,14 +35,14 @@ async def test_doubt_asks_for_one_more_answer_and_the_label_says_how_sure_it_is(
 
 async def test_annotators_are_learned_and_then_believed_or_not(labeling: World):
     await by_posterior(labeling, overlap_selected=3)
-    await labeling.flagged(*(flag(f"f{n}", sample=f"s{n}") for n in range(30)))
+    await labeling.flagged(*(flag(f"f{n}", sample=f"s{n}") for n in range(16)))
     texts = {"ann": "boot", "ben": "boot", "cat": "bag"}  # cat is always wrong
-    for _ in range(30):
+    for _ in range(16):
         for annotator, text in texts.items():
             await labeling.answer(annotator, text)
 
     async def learned() -> bool:
-        rows = await labeling.sql("select annotator, accuracy from skills where votes > 25")
+        rows = await labeling.sql("select annotator, accuracy from skills where votes > 15")
         accuracy = dict(rows)
         return accuracy.keys() == texts.keys() and accuracy["ann"] > 0.8 > 0.5 > accuracy["cat"]
 
