@@ -14,12 +14,14 @@ from relearn_media.renditions.children import (
     Renditions,
     forget_unfinished,
 )
+from relearn_media.renditions.prober import Prober
 from relearn_media.renditions.rendered import File, Rendered, Rendition, kept
 
 __all__ = [
     "ALL",
     "Budget",
     "File",
+    "Prober",
     "RenderCrashed",
     "RenderFailed",
     "RenderOutOfMemory",

@@ -21,6 +21,7 @@ from relearn_media.renditions.rendered import MANIFEST, Rendered, Rendition, ren
 
 _UNFINISHED = ".unfinished-"
 _ANSWER_BYTES = 1 << 16
+ENVIRONMENT = {"LANG": "C.UTF-8", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # none of ours: no secrets
 ALL = frozenset(Rendition)
 
 
@@ -70,7 +71,7 @@ class RenderCrashed(RenderFailed):
     reason = "RENDER_CRASHED"
 
 
-_FAILURES = {failure.reason: failure for failure in (RenderTimedOut, RenderOutOfMemory, RenderTooLarge, RenderCrashed)}
+FAILURES = {failure.reason: failure for failure in (RenderTimedOut, RenderOutOfMemory, RenderTooLarge, RenderCrashed)}
 
 
 class Renditions:
@@ -122,7 +123,7 @@ class Renditions:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
-            env={"LANG": "C.UTF-8", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},  # none of ours: no secrets
+            env=ENVIRONMENT,
             start_new_session=True,
         )
         try:
@@ -164,7 +165,7 @@ def _outcome(answer: bytes, code: int) -> dict[str, Any]:
     except ValueError:
         raise RenderCrashed(f"the worker ended with code {code}") from None
     if (failed := outcome.get("failed")) is not None:
-        raise _FAILURES[failed](outcome.get("why", ""))
+        raise FAILURES[failed](outcome.get("why", ""))
     return outcome
 
 

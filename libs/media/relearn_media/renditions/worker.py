@@ -24,16 +24,16 @@ _FILES = 64  # open at once
 def main() -> None:
     """Does the job of standard input and tells how it went; never raises for what the sample holds."""
     line = sys.stdin.buffer.readline()
-    answers = _take_standard_output()
+    answers = take_standard_output()
     job = json.loads(line)
-    _give_up(job["budget"])
+    give_up(job["budget"])
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with answers:
         answers.write(json.dumps(_outcome(job)).encode())
     os._exit(0)  # no destructor of a library that a hostile file went through runs any more
 
 
-def _take_standard_output() -> Any:
+def take_standard_output() -> Any:
     """Standard output for this module alone: what a library prints goes nowhere."""
     answers = os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -42,7 +42,8 @@ def _take_standard_output() -> Any:
     return answers
 
 
-def _give_up(budget: dict[str, int]) -> None:
+def give_up(budget: dict[str, int]) -> None:
+    """Memory, processor time, file size, open files and priority beyond the budget of this process."""
     for limit, value in (
         (resource.RLIMIT_AS, budget["memory_bytes"]),
         (resource.RLIMIT_FSIZE, budget["output_bytes"]),
