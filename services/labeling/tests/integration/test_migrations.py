@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from importlib.resources import as_file, files
-from typing import Any
 
 import sqlalchemy as sa
-from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from relearn.registry.v1.project_pb2 import LabelSet, Project
 from relearn_labeling import region_messages
@@ -20,6 +12,7 @@ from relearn_labeling.domain.regions import Region, Whole
 from relearn_labeling.store import Transaction
 from relearn_runtime import Store, database
 from relearn_runtime.migrations import migrate
+from relearn_runtime.testing import schema
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 PACKAGE = "relearn_labeling.migrations"
@@ -37,33 +30,9 @@ ROWS_OF_0001 = (
 )
 
 
-def _move(connection: Connection, target: str) -> None:
-    with as_file(files(PACKAGE)) as folder:
-        script = ScriptDirectory(str(folder))
-
-        def moves(revision: Any, _: Any) -> Any:
-            down = revision and revision[0] > target
-            return script._downgrade_revs(target, revision) if down else script._upgrade_revs(target, revision)
-
-        with EnvironmentContext(Config(), script, fn=moves) as environment:
-            environment.configure(connection=connection)
-            with environment.begin_transaction():
-                environment.run_migrations()
-
-
-@asynccontextmanager
-async def schema(postgres_url: str, revision: str) -> Any:
-    """A connection to a database with the schema of a revision."""
-    engine = create_async_engine(postgres_url.replace("postgresql://", "postgresql+asyncpg://"))
-    async with engine.begin() as connection:
-        await connection.run_sync(_move, revision)
-        yield connection
-    await engine.dispose()
-
-
 async def _fill_0001(postgres_url: str) -> None:
     values = {"project": CLOTHES.SerializeToString(), "noon": NOON}
-    async with schema(postgres_url, "0001") as connection:
+    async with schema(postgres_url, PACKAGE, "0001") as connection:
         for statement in map(sa.text, ROWS_OF_0001):
             used = {name: values[name] for name in statement.compile().params}
             await connection.execute(statement, used)
@@ -88,10 +57,10 @@ async def test_classes_of_0001_are_regions_of_the_whole_sample_in_the_label_set_
 
 async def test_0001_can_be_gone_back_to_while_answers_are_classes(postgres_url):
     await _fill_0001(postgres_url)
-    async with schema(postgres_url, "0002") as connection:
+    async with schema(postgres_url, PACKAGE, "0002") as connection:
         (content,) = (await connection.execute(sa.text("select regions from labels where label_id = 'old'"))).one()
         assert region_messages.of_content(content) == (Region(part=Whole(), class_name="boot"),)
 
-    async with schema(postgres_url, "0001") as connection:
+    async with schema(postgres_url, PACKAGE, "0001") as connection:
         rows = await connection.execute(sa.text("select label_id, class_name from labels order by label_id"))
         assert [tuple(row) for row in rows] == [("new", "bag"), ("old", "boot")]
