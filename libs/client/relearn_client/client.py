@@ -121,7 +121,7 @@ class Relearn:
         labeled: bool = True,
         on_progress: OnProgress | None = None,
     ) -> Imported:
-        """Imports PNG and JPEG pictures: one subfolder per class, or any folder with `labeled=False`.
+        """Imports samples of the project's kind: one subfolder per class, or any folder with `labeled=False`.
 
         All of it becomes one commit, or nothing. Run it again at will: what is there already is skipped.
         Other files are not sent; they are listed as `skipped`.
@@ -136,7 +136,7 @@ class Relearn:
         origin: str,
         on_progress: OnProgress | None = None,
     ) -> Imported:
-        """Imports samples of at most 16 MiB from anywhere; `origin` says where from, for people.
+        """Imports samples of at most 30 MiB from anywhere; `origin` says where from, for people.
 
         They are read once, so where a service fails in the middle, nothing is kept and the caller sends them again.
         """

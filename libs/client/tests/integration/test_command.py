@@ -33,7 +33,7 @@ def test_the_command_speaks_to_people_and_to_scripts(stack, command, relearn, fr
     run = command
     folder = str(pictures(tmp_path / "p", first=500))
     code, out, _ = run("import", folder, "--project", fruit)
-    assert (code, out.splitlines()[0]) == (0, "8 pictures: 8 new, 8 newly labeled, 0 relabeled")
+    assert (code, out.splitlines()[0]) == (0, "8 samples: 8 new, 8 newly labeled, 0 relabeled")
     code, out, _ = run("versions", fruit, "--json")
     assert (code, json.loads(out)[0]["counts"]["imported"]) == (0, 8)
 
