@@ -16,7 +16,7 @@ from relearn_labeling.domain.truth.units import has_one_class
 
 Row = Any
 
-_PAIRS_OF_A_BUCKET = 500
+_PAIRS_OF_A_BUCKET = 100
 
 
 def alphas_of_classes(tallies: Sequence[Row], *, iou: float) -> tuple[Alpha, dict[datetime, float]]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from relearn_runtime.errors import InvalidInput
 
-MOST_TASKS = 1000
+MOST_TASKS = 500
 """Tasks whose regions are compared for a report, the newest first; single classes are counted in all tasks."""
 _LOOK_BACK = timedelta(days=30)
 _MOST_BUCKETS = 60
