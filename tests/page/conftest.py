@@ -32,22 +32,29 @@ SIZE = {"width": 1280, "height": 800}
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def chromium() -> str:
+    """The browser's program; the page it will show is built."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
         if os.environ.get("CI"):
             pytest.fail(INSTALL)
         pytest.skip(INSTALL)
     subprocess.run([sys.executable, ROOT / "tools" / "page.py", "build"], check=True)
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    """Not for the whole session: as long as Playwright is at work, its loop keeps other tests from running theirs."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         yield browser
         browser.close()
 
 
 @pytest.fixture(scope="session")
 def world(
-    browser: Browser, postgres_server_of_run: Any, kafka_server_of_run: Any, tmp_path_factory: Any
+    chromium: str, postgres_server_of_run: Any, kafka_server_of_run: Any, tmp_path_factory: Any
 ) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("page")
     names = [f"page_{name}_{token_hex(4)}" for name in ("labeling", "datasets")]
