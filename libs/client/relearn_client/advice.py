@@ -28,6 +28,12 @@ _BY_REASON = {
     "INVALID_SKIP": "give the task back with a shorter comment, or with none",
     "ANSWERS_PER_ANNOTATOR": "you go on at midnight UTC; the cap is labeling.answers_per_annotator of the project",
     "ANSWERS_PER_DAY": "the queue goes on at midnight UTC; the cap is labeling.answers_per_day of the project",
+    "REVIEW_NOT_ASSIGNED": "take it first: ask for the next review, then settle it",
+    "TASK_MOVED_ON": "ask for the review again: it shows the answers there are now",
+    "OWN_ANSWER": "somebody else reviews what you answered; ask for the next review",
+    "INVALID_REVIEW": "accept with a label, or reject answers that the review shows",
+    "NO_REASON": "say why in at most 1000 characters: --reason",
+    "ANNOTATOR_NOT_FOUND": "`relearn annotators list` names the people who may label",
     # imports, samples, versions
     "EMPTY_IMPORT": "send at least one sample",
     "IMAGE_UNDECODABLE": f"remove or convert this picture (PNG or JPEG), {_AGAIN}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event as Stop
 from types import TracebackType
@@ -28,7 +28,7 @@ from relearn_client.endpoints import Endpoints, access
 from relearn_client.imports import Imported, NewSample, OnProgress
 from relearn_client.label_export import LabelsExported
 from relearn_client.label_files import LabelsImported, OnRecords
-from relearn_client.labeling import LabelTask, Submitted, Task
+from relearn_client.labeling import LabelTask, Revoked, Submitted, Task
 from relearn_client.models import Judgement, ModelVersion, RolledBack, RouteChange
 from relearn_client.parked import Parked, ParkedContent
 from relearn_client.projects import Project
@@ -170,6 +170,12 @@ class Relearn:
     def release_task(self, label_task_id: str) -> None:
         """Gives a task back unanswered."""
         labeling.release(self._calls, label_task_id)
+
+    def revoke_annotator(
+        self, project_id: str, annotator: str, *, reason: str, since: datetime | None = None
+    ) -> Revoked:
+        """Takes back all that an annotator answered in a project (for managers); `since` is aware, UTC or not."""
+        return labeling.revoke(self._calls, project_id, annotator, reason=reason, since=since)
 
     def label_tasks(self, project_id: str, *, state: str = "", limit: int | None = None) -> tuple[LabelTask, ...]:
         """Label tasks, newest first; of one state: `open`, `accepted` or `disputed`."""

@@ -12,7 +12,7 @@ from relearn.labeling.v1.region_pb2 import REGION_ORIGIN_IMPORTED
 from relearn_labeling import region_messages, wire
 from relearn_labeling.domain.answer_check import MOST_ANSWER_BYTES, MOST_REGIONS, check_regions
 from relearn_labeling.domain.errors import InvalidRegion, InvalidRequest, SampleNotFound, TooManyRegions
-from relearn_labeling.domain.imports import GivenAnswer
+from relearn_labeling.domain.imports import ELSEWHERE, GivenAnswer
 from relearn_labeling.domain.regions import LabelSet
 from relearn_labeling.domain.tasks import State
 from relearn_runtime.errors import RelearnError
@@ -54,7 +54,9 @@ def given_answer(answer: service_pb.ImportedAnswer, *, label_set: LabelSet, sour
     for region in answer.regions:
         region.origin = REGION_ORIGIN_IMPORTED
     found = check_regions(region_messages.regions(answer.regions), label_set)
-    return GivenAnswer(annotation_id=id, annotator=f"import:{(answer.annotator or source)[:_MOST_NAME]}", regions=found)
+    return GivenAnswer(
+        annotation_id=id, annotator=f"{ELSEWHERE}{(answer.annotator or source)[:_MOST_NAME]}", regions=found
+    )
 
 
 def refused(record: service_pb.AnnotatedSample, error: RelearnError) -> service_pb.RefusedRecord:

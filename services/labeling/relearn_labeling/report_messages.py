@@ -94,6 +94,7 @@ def annotators(
             compared=sum(one.answers for one in of[row.annotator]),
             agreed=sum(one.answers for one in of[row.annotator] if one.agreed),
             skipped=row.skipped,
+            rejected=row.rejected,
             confusion=_confusion(of[row.annotator], label_set) if has_one_class(label_set) else [],
             last_seen_time=None if row.seen_at is None else wire.timestamp(row.seen_at),
         )

@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from relearn.labeling.v1 import label_task_pb2 as pb
 from relearn.labeling.v1 import labeling_service_pb2 as service_pb
 from relearn.labeling.v1 import management_service_pb2 as management_pb
+from relearn.labeling.v1 import review_service_pb2 as review_pb
 from relearn.monitoring.v1 import flag_pb2
 from relearn.registry.v1 import project_pb2
 from relearn.registry.v1.project_pb2 import Project
@@ -117,17 +118,26 @@ def answer(request: service_pb.SubmitAnnotationRequest, *, annotator: str) -> An
         NoRegion: a region that names no part.
         InvalidInput: a time spent below zero or above an hour.
     """
-    if len(request.regions) > MOST_REGIONS:
-        raise TooManyRegions(f"an annotation has at most {MOST_REGIONS} regions, got {len(request.regions)}")
-    if (size := request.ByteSize()) > MOST_ANSWER_BYTES:
-        message = f"an annotation has at most {MOST_ANSWER_BYTES} bytes, got {size}: fewer points or less text"
-        raise InvalidRegion(message, field="regions", value=str(size))
+    check_size(request)
     return Answer(
         annotator=annotator,
         regions=region_messages.regions(request.regions),
         time_spent=_time_spent(request),
         label_set_version=request.label_set_version or None,
     )
+
+
+def check_size(answer: service_pb.SubmitAnnotationRequest | review_pb.Verdict) -> None:
+    """Returns where an answer isn't more than an event can tell.
+
+    Raises:
+        TooManyRegions, InvalidRegion: it is.
+    """
+    if len(answer.regions) > MOST_REGIONS:
+        raise TooManyRegions(f"an annotation has at most {MOST_REGIONS} regions, got {len(answer.regions)}")
+    if (size := answer.ByteSize()) > MOST_ANSWER_BYTES:
+        message = f"an annotation has at most {MOST_ANSWER_BYTES} bytes, got {size}: fewer points or less text"
+        raise InvalidRegion(message, field="regions", value=str(size))
 
 
 def label_task(task: LabelTask) -> pb.LabelTask:
@@ -229,6 +239,8 @@ def own_annotation(annotation: Annotation, *, label_task_id: str, label_set_vers
         create_time=timestamp(annotation.created_at),
         time_spent=duration(annotation.time_spent),
         label_set_version=label_set_version,
+        rejection=annotation.rejection,
+        revoked=annotation.revoked,
     )
 
 

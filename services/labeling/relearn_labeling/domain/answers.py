@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from relearn_labeling.domain.answer_check import MOST_ANSWER_BYTES, check_regions
-from relearn_labeling.domain.consensus import Consensus, consensus
+from relearn_labeling.domain.consensus import ENOUGH, Consensus, consensus
 from relearn_labeling.domain.errors import LabelSetChanged
 from relearn_labeling.domain.facts import Accepted, Answered, Disputed, Fact, Superseded
 from relearn_labeling.domain.regions import LabelSet, Region, size_bytes, statements
 from relearn_labeling.domain.settling import settled
 from relearn_labeling.domain.slots import held_lease
 from relearn_labeling.domain.tasks import Annotation, Label, LabelTask, Policy, State
+from relearn_labeling.domain.truth.matching import likeness
 from relearn_labeling.domain.truth.skills import Crowd
 
 
@@ -61,9 +62,9 @@ def submit(
     if len(answered.annotations) < answered.overlap:
         return answered, annotation, (fact,)
     found = consensus(answered.annotations, label_set=label_set, policy=policy, crowd=crowd)
-    if found is None and answered.overlap < (policy.most_overlap or 0):
+    if found is None and not is_reviewed(answered) and answered.overlap < (policy.most_overlap or 0):
         return replace(answered, overlap=answered.overlap + 1), annotation, (fact,)
-    decided, outcome = _settle(answered, found, label_id=label_id, now=now)
+    decided, outcome = _settle(answered, found, policy=policy, label_id=label_id, now=now)
     return decided, annotation, (fact, *outcome)
 
 
@@ -106,25 +107,37 @@ def decide(
     """The task settled by the answers there are, since no more will come: accepted by their consensus, else disputed.
 
     A consensus that says what the label says keeps its id (with the new answers counted); another one replaces it. A
-    dispute takes nothing back: the label that stood goes on standing, while the task says that it is disputed.
+    dispute takes nothing back: the label that stood goes on standing, while the task says that it is disputed. What a
+    reviewer settled no answer changes.
     """
     found = consensus(task.annotations, label_set=label_set, policy=policy, crowd=crowd)
-    return _settle(task, found, label_id=label_id, now=now)
+    return _settle(task, found, policy=policy, label_id=label_id, now=now)
 
 
-def _settle(
-    task: LabelTask, found: Consensus | None, *, label_id: str, now: datetime
-) -> tuple[LabelTask, tuple[Fact, ...]]:
-    if found is None or size_bytes(found.regions) > MOST_ANSWER_BYTES:
-        disputed = settled(task, state=State.DISPUTED, label=task.label, now=now)
-        return disputed, (Disputed(task=disputed, at=now),)
-    label = _label(task, found, label_id=label_id, now=now)
+def is_reviewed(task: LabelTask) -> bool:
+    """Whether a reviewer settled what its label says."""
+    return task.label is not None and bool(task.label.reviewer)
+
+
+def accept(task: LabelTask, label: Label, *, now: datetime) -> tuple[LabelTask, tuple[Fact, ...]]:
+    """The task settled by a label: the one that stands, as it is known now, or another that replaces it."""
     accepted = settled(task, state=State.ACCEPTED, label=label, now=now)
     repeated = task.label is not None and task.label.id == label.id
     told = Accepted(task=accepted, label=label, repeated=repeated)
     if task.label is None or repeated:
         return accepted, (told,)
     return accepted, (Superseded(task=accepted, label_id=task.label.id, by_label_id=label.id), told)
+
+
+def _settle(
+    task: LabelTask, found: Consensus | None, *, policy: Policy, label_id: str, now: datetime
+) -> tuple[LabelTask, tuple[Fact, ...]]:
+    if task.label is not None and task.label.reviewer:
+        return accept(task, recounted(task.label, task.annotations, iou=policy.iou), now=now)
+    if found is None or size_bytes(found.regions) > MOST_ANSWER_BYTES:
+        disputed = settled(task, state=State.DISPUTED, label=task.label, now=now)
+        return disputed, (Disputed(task=disputed, at=now),)
+    return accept(task, _label(task, found, label_id=label_id, now=now), now=now)
 
 
 def tell_again(task: LabelTask, *, now: datetime) -> tuple[LabelTask, Fact]:
@@ -164,11 +177,23 @@ def _label(task: LabelTask, found: Consensus, *, label_id: str, now: datetime) -
         answers=len(task.annotations),
         agreement=found.agreement,
         posterior=found.posterior,
-        time_spent=_sum(annotation.time_spent for annotation in task.annotations),
+        time_spent=_time_of(task.annotations),
         accepted_at=known.accepted_at if known else now,
     )
 
 
-def _sum(times: Iterable[timedelta | None]) -> timedelta | None:
-    told = [time for time in times if time is not None]
+def recounted(label: Label, annotations: Sequence[Annotation], *, iou: float) -> Label:
+    """A label that stands whatever the answers say, with these as its answers."""
+    alike = [likeness(one.regions, label.regions, iou=iou) for one in annotations]
+    return replace(
+        label,
+        annotation_ids=tuple(one.id for one, share in zip(annotations, alike, strict=True) if share > ENOUGH),
+        answers=len(annotations),
+        agreement=sum(alike) / len(alike) if alike else 1.0,
+        time_spent=_time_of(annotations),
+    )
+
+
+def _time_of(annotations: Iterable[Annotation]) -> timedelta | None:
+    told = [annotation.time_spent for annotation in annotations if annotation.time_spent is not None]
     return sum(told, timedelta()) if told else None

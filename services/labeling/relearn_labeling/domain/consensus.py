@@ -14,7 +14,7 @@ from relearn_labeling.domain.truth.skills import ABSENT, Crowd, unknown_crowd
 from relearn_labeling.domain.truth.things import Thing, things
 from relearn_labeling.domain.truth.units import PRESENT, values_of, votes_on
 
-_ENOUGH = 0.5
+ENOUGH = 0.5
 """Agreement that a majority needs more than, and likeness from which an answer agrees with the label."""
 _ROUNDING = 1e-9
 
@@ -69,7 +69,7 @@ def _by_majority(
         return None  # of a class that half give the sample is as likely as not
     classes = [_voted(thing, of=len(annotations)) for thing in found]
     said = _consensus(annotations, found, classes, weights=[1.0] * len(annotations), policy=policy)
-    return said if said.agreement > _ENOUGH else None
+    return said if said.agreement > ENOUGH else None
 
 
 def _by_posterior(
@@ -83,7 +83,7 @@ def _by_posterior(
         return None
     weights = [crowd.skill(annotator).accuracy for annotator in annotators]
     said = _consensus(annotations, found, [name for name, _ in likeliest], weights=weights, policy=policy)
-    if not said.annotation_ids or (label_set.transcripts and said.agreement <= _ENOUGH):
+    if not said.annotation_ids or (label_set.transcripts and said.agreement <= ENOUGH):
         return None  # a label that nobody comes near; the posterior is of what a thing is, not of what is said in it
     return replace(said, posterior=posterior)
 
@@ -100,7 +100,7 @@ def _consensus(
     kept = [(thing, name) for thing, name in zip(found, classes, strict=True) if name is not None]
     regions = _distinct([_region(thing, name, weights) for thing, name in kept])
     alike = [likeness(annotation.regions, regions, iou=policy.iou) for annotation in annotations]
-    agreeing = (annotation.id for annotation, one in zip(annotations, alike, strict=True) if one > _ENOUGH)
+    agreeing = (annotation.id for annotation, one in zip(annotations, alike, strict=True) if one > ENOUGH)
     return Consensus(regions=regions, annotation_ids=tuple(agreeing), agreement=sum(alike) / len(alike))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relearn_runtime.errors import BudgetExhausted, InvalidInput, NotFound, WrongState
+from relearn_runtime.errors import BudgetExhausted, InvalidInput, NotFound, PermissionDenied, WrongState
 
 
 class TaskNotFound(NotFound):
@@ -105,3 +105,39 @@ class SampleNotFound(InvalidInput):
     """An imported record of a sample that is none of the project's."""
 
     reason = "SAMPLE_NOT_FOUND"
+
+
+class ReviewNotAssigned(WrongState):
+    """The caller has no review of this task in hand."""
+
+    reason = "REVIEW_NOT_ASSIGNED"
+
+
+class TaskMovedOn(WrongState):
+    """The task is open again, or has other answers than the reviewer saw."""
+
+    reason = "TASK_MOVED_ON"
+
+
+class OwnAnswer(PermissionDenied):
+    """A reviewer would judge an answer of their own."""
+
+    reason = "OWN_ANSWER"
+
+
+class InvalidReview(InvalidInput):
+    """A review that says nothing, or judges answers that the task doesn't have."""
+
+    reason = "INVALID_REVIEW"
+
+
+class NoReason(InvalidInput):
+    """Answers are taken back without a reason, or with one that is too long."""
+
+    reason = "NO_REASON"
+
+
+class AnnotatorNotFound(NotFound):
+    """Nobody of this name has worked on the project."""
+
+    reason = "ANNOTATOR_NOT_FOUND"

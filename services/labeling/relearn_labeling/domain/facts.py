@@ -28,7 +28,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Superseded:
-    """More answers replaced a label."""
+    """A label holds no longer: another one replaced it, or nothing did (`by_label_id` is empty)."""
 
     task: LabelTask
     label_id: str

@@ -16,6 +16,8 @@ from relearn_labeling.domain.tasks import USUAL_ANSWER_S, Annotation, LabelReque
 
 MOST_ANSWERS = 15
 """Of one task, as many as a policy can ask for."""
+ELSEWHERE = "import:"
+"""What the name of an annotator begins with who answered elsewhere, and can't be asked here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

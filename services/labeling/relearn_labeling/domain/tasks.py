@@ -138,6 +138,8 @@ class Annotation:
     Attributes:
         regions: what was found; none where nothing is there.
         time_spent: time looking at the sample, at most an hour; None when not told.
+        rejection: why a reviewer refused it; empty while nobody has.
+        revoked: whether it no longer counts because its annotator was revoked.
     """
 
     id: str
@@ -146,6 +148,8 @@ class Annotation:
     regions: tuple[Region, ...]
     time_spent: timedelta | None
     created_at: datetime
+    rejection: str = ""
+    revoked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +160,7 @@ class Label:
         annotation_ids: the answers that agree with it, oldest first.
         answers: answers in all when it was decided.
         agreement: share of the answers that agree, 0..1.
-        posterior: probability that it is right, 0..1; None with majority.
+        posterior: probability that it is right, 0..1; 1 where a reviewer settled it; None with majority.
         time_spent: of all its answers together; None where none of them told.
         reviewer: who settled it in a review; empty where the answers did.
     """
@@ -182,6 +186,8 @@ class LabelTask:
         overlap: answers wanted; it never sinks.
         assigned_to: the only annotators who may answer it; empty: everybody.
         answer_s: what an answer takes in this project, in seconds, as known when the last reason came.
+        annotations: the answers that count, oldest first.
+        withdrawn: answers that no longer count, refused by a reviewer or revoked, in the order in which that happened.
         label: the label of the last acceptance; it stands until another replaces it.
         revision: raised with each outcome that is told.
     """
@@ -198,6 +204,7 @@ class LabelTask:
     answer_s: float = USUAL_ANSWER_S
     leases: tuple[Lease, ...]
     annotations: tuple[Annotation, ...]
+    withdrawn: tuple[Annotation, ...] = ()
     label: Label | None
     revision: int
     created_at: datetime
@@ -227,8 +234,14 @@ class LabelTask:
         return next((lease for lease in self.leases if lease.annotator == annotator), None)
 
     def is_answered_by(self, annotator: str) -> bool:
-        """Whether the annotator has used a slot."""
-        return any(annotation.annotator == annotator for annotation in self.annotations)
+        """Whether the annotator has used a slot, or has been revoked since; who was refused may answer again."""
+        given = (*self.annotations, *(annotation for annotation in self.withdrawn if annotation.revoked))
+        return any(annotation.annotator == annotator for annotation in given)
+
+    def rejected_of(self, annotator: str) -> Annotation | None:
+        """The annotator's own answer that a reviewer refused last."""
+        refused = (one for one in reversed(self.withdrawn) if one.annotator == annotator and one.rejection)
+        return next(refused, None)
 
     def is_for(self, annotator: str) -> bool:
         """Whether the annotator is among those who may answer it."""

@@ -71,8 +71,9 @@ class Answering:
         # comparing many regions takes longer than other annotators should wait
         regions = len(answer.regions) + sum(len(annotation.regions) for annotation in known.annotations)
         task, annotation, facts = await asyncio.to_thread(decide) if regions > _MANY_REGIONS else decide()
-        check_answer(turn.standing.used, turn.policy, project_id=turn.project_id)
-        await tx.days.count_answer(turn.project_id, turn.annotator, now=turn.now)
+        if known.rejected_of(turn.annotator) is None:  # given again, it is no further answer of a budget
+            check_answer(turn.standing.used, turn.policy, project_id=turn.project_id)
+            await tx.days.count_answer(turn.project_id, turn.annotator, now=turn.now)
         await tx.label_tasks.save(task)
         await publish.tell(tx, facts, new_id=self._new_id)
         response = pb.SubmitAnnotationResponse(

@@ -55,11 +55,13 @@ class HandingOut:
                     return pb.NextTaskResponse(none_reason=given)
                 task, lease, why = given
                 label_set = (await self._label_sets.get(tx, task.project_id, task.label_set_version)).message
+            rejected = task.rejected_of(annotator)
             return pb.NextTaskResponse(
                 label_task=wire.blind_label_task(task, why=why),
                 lease_expire_time=wire.timestamp(lease.expires_at),
                 classes=label_set.classes,
                 label_set=label_set,
+                rejected=None if rejected is None else wire.annotation(rejected, task=task),
             )
 
         answer = await self._turns.take(attempt)

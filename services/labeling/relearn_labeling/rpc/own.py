@@ -43,7 +43,7 @@ class OwnWork:
             tasks_for_you=waiting.yours,
             answered_today=standing.used.own_answers,
             answers_left_today=answers_left(standing.used, wire.policy(project)),
-            tasks_to_review=waiting.disputed if person.role in _REVIEWERS else 0,
+            tasks_to_review=waiting.to_review if person.role in _REVIEWERS else 0,
         )
 
     async def ListOwnAnnotations(

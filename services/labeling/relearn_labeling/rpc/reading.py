@@ -27,7 +27,7 @@ class Reading:
             task = await tx.label_tasks.get(request.label_task_id)
         return pb.GetLabelTaskResponse(
             label_task=wire.label_task(task),
-            annotations=[wire.annotation(annotation, task=task) for annotation in task.annotations],
+            annotations=[wire.annotation(annotation, task=task) for annotation in (*task.annotations, *task.withdrawn)],
             label=wire.label(task.label, task=task) if task.label else None,
         )
 

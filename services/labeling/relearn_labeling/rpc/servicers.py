@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from relearn.labeling.v1.labeling_service_pb2_grpc import LabelingServiceServicer
 from relearn.labeling.v1.management_service_pb2_grpc import ManagementServiceServicer
+from relearn.labeling.v1.review_service_pb2_grpc import ReviewServiceServicer
 from relearn_labeling.rpc.answering import Answering
 from relearn_labeling.rpc.exchange import Exchange
 from relearn_labeling.rpc.gold import SettingGold
@@ -16,6 +17,8 @@ from relearn_labeling.rpc.own import OwnWork
 from relearn_labeling.rpc.reading import Reading
 from relearn_labeling.rpc.reporting import Reporting
 from relearn_labeling.rpc.requests import Requesting
+from relearn_labeling.rpc.reviews import Reviewing
+from relearn_labeling.rpc.revoking import Revoking
 from relearn_labeling.rpc.turns import Turns
 from relearn_labeling.store import Transaction
 from relearn_runtime import NewId, Now, Store
@@ -35,6 +38,11 @@ def labeling(*, store: Store[Transaction], new_id: NewId, now: Now) -> LabelingS
     )
 
 
+def review(*, store: Store[Transaction], new_id: NewId, now: Now) -> ReviewServiceServicer:
+    """What reviewers do."""
+    return _composed(ReviewServiceServicer, Reviewing(store=store, label_sets=LabelSets(), new_id=new_id, now=now))
+
+
 def management(*, store: Store[Transaction], new_id: NewId, now: Now) -> ManagementServiceServicer:
     """What label managers do."""
     return _composed(
@@ -43,6 +51,7 @@ def management(*, store: Store[Transaction], new_id: NewId, now: Now) -> Managem
         Exchange(store=store, new_id=new_id, now=now),
         Reporting(store=store, now=now),
         SettingGold(store=store, new_id=new_id, now=now),
+        Revoking(store=store, new_id=new_id, now=now),
     )
 
 

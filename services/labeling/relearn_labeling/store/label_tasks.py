@@ -20,13 +20,14 @@ from relearn_labeling.store.tables import (
     labels,
     leases,
     skips,
+    withdrawn_annotations,
 )
 from relearn_runtime import driver
 from relearn_runtime.errors import StaleWrite
 
 T = TypeVar("T")
 
-_COUNTED = ("annotation_ids", "answers", "agreement", "posterior", "time_spent")  # grow with more answers to a label
+_COUNTED = ("annotation_ids", "answers", "agreement", "posterior", "time_spent", "reviewer")  # what confirms a label
 _NEWEST_FIRST = (label_tasks.c.created_at.desc(), label_tasks.c.label_task_id.desc())
 # within a task two answers may carry the same instant; the slot keeps their order stable
 _LOAD = """
@@ -36,6 +37,8 @@ _LOAD = """
         array(select p from leases p where p.label_task_id = t.label_task_id order by slot, leased_at) as leases,
         array(select p from annotations p where p.label_task_id = t.label_task_id order by created_at, slot)
             as annotations,
+        array(select p from withdrawn_annotations p where p.label_task_id = t.label_task_id order by number)
+            as withdrawn,
         array(select p from labels p where p.label_id = t.label_id) as labels
     from unnest($1::text[]) with ordinality wanted (id, place)
     join label_tasks t on t.label_task_id = wanted.id
@@ -160,13 +163,13 @@ class LabelTasks:
     async def _save_parts(self, task: LabelTask, known: LabelTask) -> None:
         """Writes the differences only.
 
-        Reasons and annotations only grow; leases come, end and go; a label's counts follow its answers.
+        Reasons only grow; leases come, end and go; so do answers; a label's counts follow its answers.
         """
         await self._save_leases(task, known=known.leases)
         reasons = len(known.reasons)
         await self._insert(flags, rows.of_flags(task, known=reasons))
         await self._insert(label_requests, rows.of_requests(task, known=reasons))
-        await self._insert(annotations, rows.of_annotations(task)[len(known.annotations) :])
+        await self._save_annotations(task, known)
         await self._save_assignments(task, known)
         if task.label is not None and task.label != known.label:
             row = rows.of_label(task.label, task.id)
@@ -182,6 +185,19 @@ class LabelTasks:
             query = "delete from leases where label_task_id = $1 and annotator = any($2)"
             await (await driver(self._connection)).execute(query, task.id, gone)
         await self._insert(leases, rows.of_leases(task, [lease for lease in task.leases if lease not in known]))
+
+    async def _save_annotations(self, task: LabelTask, known: LabelTask) -> None:
+        """An answer that is withdrawn moves to the table of those, and so no query counts it."""
+        if task.annotations == known.annotations and task.withdrawn == known.withdrawn:
+            return
+        asyncpg = await driver(self._connection)
+        if gone := {one.id for one in known.annotations} - {one.id for one in task.annotations}:
+            await asyncpg.execute("delete from annotations where annotation_id = any($1)", list(gone))
+        there = {one.id for one in known.annotations}
+        await self._insert(annotations, [row for row in rows.of_annotations(task) if row["annotation_id"] not in there])
+        before = rows.of_withdrawn(known)
+        changed = [row for row in rows.of_withdrawn(task) if row not in before]
+        await statements.insert(asyncpg, withdrawn_annotations, changed, upsert=("number", "rejection", "revoked"))
 
     async def _save_assignments(self, task: LabelTask, known: LabelTask) -> None:
         before = rows.of_assignments(known)
@@ -203,6 +219,7 @@ class LabelTasks:
                 requests=row["requests"],
                 leases=row["leases"],
                 annotations=row["annotations"],
+                withdrawn=row["withdrawn"],
                 labels=row["labels"],
             )
             for row in found

@@ -14,14 +14,21 @@ from relearn_runtime import driver
 _ANSWERS = """
     select * from (
         (select a.annotation_id, a.label_task_id, a.annotator, t.label_set_version, a.regions, a.time_spent,
-            a.created_at
+            a.created_at, '' as rejection, false as revoked
         from annotations a join label_tasks t using (label_task_id)
         where a.annotator = $2 and t.project_id = $1
             and ($3::timestamptz is null or (a.created_at, a.annotation_id) < ($3, $4))
         order by a.created_at desc, a.annotation_id desc limit $5)
         union all
+        (select w.annotation_id, w.label_task_id, w.annotator, t.label_set_version, w.regions, w.time_spent,
+            w.created_at, w.rejection, w.revoked
+        from withdrawn_annotations w join label_tasks t using (label_task_id)
+        where w.annotator = $2 and t.project_id = $1
+            and ($3::timestamptz is null or (w.created_at, w.annotation_id) < ($3, $4))
+        order by w.created_at desc, w.annotation_id desc limit $5)
+        union all
         (select n.annotation_id, n.label_task_id, n.annotator, g.label_set_version, n.regions, n.time_spent,
-            n.answered_at
+            n.answered_at, '', false
         from gold_turns n join gold_tasks g using (label_task_id)
         where n.annotator = $2 and n.project_id = $1 and n.ended = 'answered'
             and ($3::timestamptz is null or (n.answered_at, n.annotation_id) < ($3, $4))
@@ -32,8 +39,15 @@ _WAITING = """
         count(*) filter (
             where (t.assigned_to = '{}' or $2 = any (t.assigned_to))
                 and not exists (
-                    select 1 from annotations a where a.label_task_id = t.label_task_id and a.annotator = $2)) as yours,
-        (select count(*) from label_tasks where project_id = $1 and state = 'disputed') as disputed
+                    select 1 from annotations a where a.label_task_id = t.label_task_id and a.annotator = $2)
+                and not exists (
+                    select 1 from withdrawn_annotations w
+                    where w.label_task_id = t.label_task_id and w.annotator = $2 and w.revoked)) as yours,
+        (select count(*) from label_tasks t where t.project_id = $1 and t.doubt is not null
+            and not exists (select 1 from annotations a where a.label_task_id = t.label_task_id and a.annotator = $2)
+            and not exists (
+                select 1 from withdrawn_annotations w
+                where w.label_task_id = t.label_task_id and w.annotator = $2)) as to_review
     from label_tasks t where t.project_id = $1 and t.state = 'open'"""
 
 
@@ -48,11 +62,11 @@ class OwnAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingTasks:
-    """Open tasks of a project, those that the annotator may still answer, and disputed ones."""
+    """Open tasks of a project, those that the person may still answer, and those they may review."""
 
     open_tasks: int
     yours: int
-    disputed: int
+    to_review: int
 
 
 class Own:
@@ -76,6 +90,8 @@ class Own:
                     regions=region_messages.of_content(row["regions"]),
                     time_spent=row["time_spent"],
                     created_at=row["created_at"],
+                    rejection=row["rejection"],
+                    revoked=row["revoked"],
                 ),
                 label_task_id=row["label_task_id"],
                 label_set_version=row["label_set_version"],

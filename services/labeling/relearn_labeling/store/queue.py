@@ -19,6 +19,9 @@ _FREE = """
         where l.label_task_id = t.label_task_id and l.ended is null and l.expires_at > $3)
     and not exists (select 1 from annotations a where a.label_task_id = t.label_task_id and a.annotator = $2)
     and not exists (select 1 from gold_turns g where g.label_task_id = t.label_task_id and g.annotator = $2)
+    and not exists (
+        select 1 from withdrawn_annotations w
+        where w.label_task_id = t.label_task_id and w.annotator = $2 and w.revoked)
     and {returned} (
         select 1 from leases l where l.label_task_id = t.label_task_id and l.annotator = $2 and l.ended = 'returned')
     and not exists (

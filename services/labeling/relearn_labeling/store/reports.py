@@ -34,7 +34,10 @@ _ANNOTATORS = """
     select a.annotator, count(*) as answers, sum(a.time_spent) as time_spent,
            percentile_cont(0.5) within group (order by a.time_spent) as median_time, max(s.seen_at) as seen_at,
            (select count(*) from skips k where k.project_id = :project_id and k.annotator = a.annotator
-            and k.skipped_at >= :since) as skipped
+            and k.skipped_at >= :since) as skipped,
+           (select count(*) from withdrawn_annotations w join label_tasks r using (label_task_id)
+            where r.project_id = :project_id and w.annotator = a.annotator and w.rejection <> ''
+            and w.created_at >= :since) as rejected
     from annotations a join label_tasks t using (label_task_id)
          left join annotators s on s.project_id = t.project_id and s.annotator = a.annotator
     where t.project_id = :project_id and a.created_at >= :since group by 1 order by 1"""
@@ -117,7 +120,7 @@ class Reports:
         return await self._rows(_BUCKETS, of)
 
     async def annotators(self, of: Stretch) -> Sequence[Row]:
-        """annotator, answers, time_spent, median_time, seen_at, skipped, by annotator."""
+        """annotator, answers, time_spent, median_time, seen_at, skipped, rejected, by annotator."""
         return await self._rows(_ANNOTATORS, of)
 
     async def compared(self, of: Stretch) -> Sequence[Row]:

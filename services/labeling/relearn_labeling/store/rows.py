@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from relearn_labeling import region_messages
 from relearn_labeling.domain.order import due_at, rank_of
 from relearn_labeling.domain.regions import Origin, classes_of
+from relearn_labeling.domain.reviews import doubt
 from relearn_labeling.domain.tasks import (
     Annotation,
     Flag,
@@ -33,6 +35,7 @@ def task(
     requests: Sequence[Row],
     leases: Sequence[Row],
     annotations: Sequence[Row],
+    withdrawn: Sequence[Row],
     labels: Sequence[Row],
 ) -> LabelTask:
     """A task from its row and the rows of its parts; `labels` holds its current label, or nothing."""
@@ -51,6 +54,7 @@ def task(
         answer_s=row["answer_s"],
         leases=tuple(_lease(lease) for lease in leases),
         annotations=tuple(_annotation(annotation) for annotation in annotations),
+        withdrawn=tuple(_withdrawn(annotation) for annotation in withdrawn),
         label=_label(labels[0]) if labels else None,
         revision=row["revision"],
         created_at=row["created_at"],
@@ -59,7 +63,7 @@ def task(
 
 
 def of_task(task: LabelTask) -> dict[str, Any]:
-    """The task's own row; `rank`, `due_at` and `answers` are copies for the queue's index."""
+    """The task's own row; `rank`, `due_at`, `answers` and `doubt` are copies for the queues' indexes."""
     return {
         "label_task_id": task.id,
         "project_id": task.project_id,
@@ -74,6 +78,7 @@ def of_task(task: LabelTask) -> dict[str, Any]:
         "assigned_to": list(task.assigned_to),
         "answer_s": task.answer_s,
         "label_id": task.label.id if task.label else None,
+        "doubt": doubt(task),
         "revision": task.revision,
         "created_at": task.created_at,
         "updated_at": task.updated_at,
@@ -143,22 +148,32 @@ def of_leases(task: LabelTask, leases: Iterable[Lease]) -> list[dict[str, Any]]:
 
 
 def of_annotations(task: LabelTask) -> list[dict[str, Any]]:
-    """A row an annotation."""
+    """A row an annotation that counts."""
+    return [_of_annotation(task, annotation) for annotation in task.annotations]
+
+
+def of_withdrawn(task: LabelTask) -> list[dict[str, Any]]:
+    """A row an annotation that no longer counts, numbered within the task."""
     return [
-        {
-            "annotation_id": annotation.id,
-            "label_task_id": task.id,
-            "annotator": annotation.annotator,
-            "slot": annotation.slot,
-            "regions": region_messages.content(annotation.regions),
-            "classes": list(classes_of(annotation.regions)),
-            "suggestions_accepted": _classes(annotation, Origin.ACCEPTED),
-            "suggestions_edited": _classes(annotation, Origin.EDITED),
-            "time_spent": annotation.time_spent,
-            "created_at": annotation.created_at,
-        }
-        for annotation in task.annotations
+        _of_annotation(task, annotation)
+        | {"number": number, "rejection": annotation.rejection, "revoked": annotation.revoked}
+        for number, annotation in enumerate(task.withdrawn, start=1)
     ]
+
+
+def _of_annotation(task: LabelTask, annotation: Annotation) -> dict[str, Any]:
+    return {
+        "annotation_id": annotation.id,
+        "label_task_id": task.id,
+        "annotator": annotation.annotator,
+        "slot": annotation.slot,
+        "regions": region_messages.content(annotation.regions),
+        "classes": list(classes_of(annotation.regions)),
+        "suggestions_accepted": _classes(annotation, Origin.ACCEPTED),
+        "suggestions_edited": _classes(annotation, Origin.EDITED),
+        "time_spent": annotation.time_spent,
+        "created_at": annotation.created_at,
+    }
 
 
 def of_label(label: Label, label_task_id: str) -> dict[str, Any]:
@@ -230,6 +245,10 @@ def _annotation(row: Row) -> Annotation:
         time_spent=row["time_spent"],
         created_at=row["created_at"],
     )
+
+
+def _withdrawn(row: Row) -> Annotation:
+    return replace(_annotation(row), rejection=row["rejection"], revoked=row["revoked"])
 
 
 def _label(row: Row) -> Label:

@@ -22,6 +22,7 @@ label_tasks = sa.Table(
     sa.Column("assigned_to", sa.ARRAY(sa.Text), nullable=False),
     sa.Column("answer_s", sa.Double, nullable=False),
     sa.Column("label_id", sa.Text),
+    sa.Column("doubt", sa.Double),
     sa.Column("revision", sa.BigInteger, nullable=False),
     sa.Column("created_at", _TIME, nullable=False),
     sa.Column("updated_at", _TIME, nullable=False),
@@ -103,6 +104,41 @@ annotations = sa.Table(
     sa.Column("suggestions_edited", sa.ARRAY(sa.Text), nullable=False),
     sa.Column("time_spent", sa.Interval),
     sa.Column("created_at", _TIME, nullable=False),
+)
+
+withdrawn_annotations = sa.Table(
+    "withdrawn_annotations",
+    metadata,
+    *(sa.Column(one.name, one.type, primary_key=one.primary_key, nullable=one.nullable) for one in annotations.c),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("rejection", sa.Text, nullable=False),
+    sa.Column("revoked", sa.Boolean, nullable=False),
+)
+
+reviews = sa.Table(
+    "reviews",
+    metadata,
+    sa.Column("label_task_id", sa.Text, primary_key=True),
+    sa.Column("project_id", sa.Text, nullable=False),
+    sa.Column("reviewer", sa.Text, nullable=False),
+    sa.Column("leased_at", _TIME, nullable=False),
+    sa.Column("expires_at", _TIME, nullable=False),
+)
+
+revocations = sa.Table(
+    "revocations",
+    metadata,
+    sa.Column("revocation_id", sa.Text, primary_key=True),
+    sa.Column("project_id", sa.Text, nullable=False),
+    sa.Column("annotator", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("since", _TIME, nullable=False),
+    sa.Column("person", sa.Text, nullable=False),
+    sa.Column("created_at", _TIME, nullable=False),
+    sa.Column("answers", sa.BigInteger, nullable=False),
+    sa.Column("reopened", sa.BigInteger, nullable=False),
+    sa.Column("decided", sa.BigInteger, nullable=False),
+    sa.Column("done", sa.Boolean, nullable=False),
 )
 
 labels = sa.Table(

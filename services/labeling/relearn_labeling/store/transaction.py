@@ -14,6 +14,8 @@ from relearn_labeling.store.label_tasks import LabelTasks
 from relearn_labeling.store.own import Own
 from relearn_labeling.store.queue import Queue
 from relearn_labeling.store.reports import Reports
+from relearn_labeling.store.reviews import Reviews
+from relearn_labeling.store.revocations import Revocations
 
 
 class Transaction(relearn_runtime.Transaction):
@@ -30,3 +32,5 @@ class Transaction(relearn_runtime.Transaction):
         self.reports = Reports(connection)
         self.gold = Gold(connection)
         self.own = Own(connection)
+        self.reviews = Reviews(connection)
+        self.revocations = Revocations(connection)

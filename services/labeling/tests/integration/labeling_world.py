@@ -20,8 +20,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from relearn.labeling.v1 import label_task_pb2
 from relearn.labeling.v1 import labeling_service_pb2 as pb
 from relearn.labeling.v1 import management_service_pb2 as management_pb
+from relearn.labeling.v1 import review_service_pb2 as review_pb
 from relearn.labeling.v1.labeling_service_pb2_grpc import LabelingServiceStub
 from relearn.labeling.v1.management_service_pb2_grpc import ManagementServiceStub
+from relearn.labeling.v1.review_service_pb2_grpc import ReviewServiceStub
 from relearn.monitoring.v1 import events_pb2, flag_pb2
 from relearn.operations.v1 import operations_service_pb2 as operations_pb
 from relearn.operations.v1.operations_service_pb2_grpc import OperationsServiceStub
@@ -134,6 +136,22 @@ class World:
         call = self._channel(subject, "annotator").unary_unary(path, request_serializer=type(request).SerializeToString)
         answer: bytes = await call(request)
         return answer
+
+    def reviews(self, subject: str = "rita", role: str = "reviewer") -> ReviewServiceStub:
+        return ReviewServiceStub(self._channel(subject, role))
+
+    async def next_review(self, reviewer: str = "rita", known: Any = (), role: str = "reviewer") -> Any:
+        request = review_pb.NextReviewRequest(project_id="clothes", label_task_ids=known)
+        return await self.reviews(reviewer, role).NextReview(request)
+
+    def manager(self) -> ManagementServiceStub:
+        return ManagementServiceStub(self._channel("mia", "manager"))
+
+    async def revoke(self, annotator: str, *, reason: str = "at random", request_id: str = "") -> Any:
+        request = management_pb.RevokeAnnotatorRequest(
+            project_id="clothes", annotator=annotator, reason=reason, request_id=request_id or new_id()
+        )
+        return await self.manager().RevokeAnnotator(request)
 
     def operations(self) -> OperationsServiceStub:
         return OperationsServiceStub(self._channel("engineer", "engineer"))

@@ -1,4 +1,6 @@
-"""Any interleaving of flags, requests, leases, renewals, skips, answers and expiries keeps what labeling promises."""
+"""Any interleaving of flags, requests, leases, renewals, skips, answers, expiries, reviews and revocations keeps what
+labeling promises.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from datetime import datetime, timedelta
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from labeling_values import CLASSES, LABEL_SET, NOW, POLICY, flag, request, whole_answer
+from labeling_values import CLASSES, LABEL_SET, NOW, POLICY, flag, request, whole, whole_answer
 
 from relearn_labeling.domain.answers import decide, is_abandoned, submit
 from relearn_labeling.domain.budgets import Used, check_answer, check_lease
@@ -17,16 +19,20 @@ from relearn_labeling.domain.errors import (
     AnswersPerAnnotator,
     AnswersPerDay,
     LeaseExpired,
+    OwnAnswer,
     TaskClosed,
     TaskNotAssigned,
 )
 from relearn_labeling.domain.facts import Accepted, Answered, Disputed, Fact, Superseded
 from relearn_labeling.domain.flags import flag_task
 from relearn_labeling.domain.requests import request_label
+from relearn_labeling.domain.reviews import Rejection, Review, Verdict, doubt, has_answered, review
+from relearn_labeling.domain.revocations import Revocation, revoke
 from relearn_labeling.domain.slots import can_lease, expire_leases, free_slots, lease_task, renew_lease, return_task
 from relearn_labeling.domain.tasks import LabelTask, Policy, SkipReason, Source, State, Stream, Truth
 
 ANNOTATORS = st.sampled_from([f"annotator-{i}" for i in range(6)])
+REVIEWERS = st.sampled_from(["annotator-0", "rita"])
 SAMPLES = st.sampled_from(["a", "b", "c"])
 OVERLAPS = st.integers(1, 5)
 PATIENCE = timedelta(minutes=10)
@@ -54,8 +60,13 @@ class Labeling(RuleBasedStateMachine):
         self.tasks[task.sample_id] = task
         self.told.setdefault(task.sample_id, []).extend(facts)
 
+    def given(self) -> list[str]:
+        """Who gave the answers that budgets count: one given again after a rejection is no further one."""
+        pairs = {(t.id, one.annotator) for t in self.tasks.values() for one in (*t.annotations, *t.withdrawn)}
+        return [annotator for _, annotator in pairs]
+
     def used(self, annotator: str) -> Used:
-        answers = [one.annotator for task in self.tasks.values() for one in task.annotations]
+        answers = self.given()
         leases = [one.annotator for task in self.tasks.values() for one in task.live_leases(self.now)]
         return Used(
             answers=len(answers),
@@ -117,13 +128,15 @@ class Labeling(RuleBasedStateMachine):
         answer = whole_answer(annotator, text)
         ids = {"annotation_id": f"annotation-{self.answers}", "label_id": f"label-{self.answers}"}
         held = any(lease.annotator == annotator for lease in task.live_leases(self.now))
+        again = task.rejected_of(annotator) is not None
         try:
             task, _, facts = submit(task, answer, label_set=LABEL_SET, policy=self.policy, now=self.now, **ids)
         except (TaskClosed, TaskNotAssigned, LeaseExpired):
             assert not held
         else:
             assert held
-            check_answer(self.used(annotator), CAPS, project_id="clothes")  # the lease has reserved it
+            if not again:
+                check_answer(self.used(annotator), CAPS, project_id="clothes")  # the lease has reserved it
             self.keep(task, facts)
 
     @rule(sample=SAMPLES, annotator=ANNOTATORS, reason=st.sampled_from([None, *SkipReason]))
@@ -151,9 +164,55 @@ class Labeling(RuleBasedStateMachine):
             label_id = f"label-{self.answers}"
             self.keep(*decide(task, label_set=LABEL_SET, policy=self.policy, label_id=label_id, now=self.now))
 
+    @rule(sample=SAMPLES, reviewer=REVIEWERS, text=st.sampled_from(CLASSES))
+    def reviewed(self, sample: str, reviewer: str, text: str) -> None:
+        if (task := self.of(sample)) is not None and task.state is not State.OPEN:
+            self.said(task, reviewer, Verdict(regions=(whole(text),), annotation_id=""))
+
+    @rule(sample=SAMPLES, reviewer=REVIEWERS, which=st.integers(0, 4))
+    def refused(self, sample: str, reviewer: str, which: int) -> None:
+        if (task := self.of(sample)) is not None and task.state is not State.OPEN and task.annotations:
+            refused = task.annotations[which % len(task.annotations)]
+            self.said(task, reviewer, Rejection(annotation_ids=(refused.id,), reason="no"))
+
+    def said(self, task: LabelTask, reviewer: str, verdict: Verdict | Rejection) -> None:
+        seen = frozenset(one.id for one in task.annotations)
+        said = Review(reviewer=reviewer, annotation_ids=seen, verdict=verdict)
+        self.answers += 1
+        ids = (f"label-{self.answers}", f"again-{self.answers}")
+        try:
+            reviewed, facts = review(task, said, label_set=LABEL_SET, policy=self.policy, new_ids=ids, now=self.now)
+        except OwnAnswer:
+            assert has_answered(task, reviewer)
+        else:
+            assert not has_answered(task, reviewer)
+            assert doubt(reviewed) is None
+            self.keep(reviewed, facts)
+
+    @rule(annotator=ANNOTATORS)
+    def revoked(self, annotator: str) -> None:
+        self.answers += 1
+        revocation = Revocation(
+            id=f"revocation-{self.answers}",
+            project_id="clothes",
+            annotator=annotator,
+            reason="at random",
+            since=NOW,
+            person="mia",
+            created_at=self.now + timedelta(seconds=1),
+        )
+        for task in list(self.tasks.values()):
+            ids = {"label_id": f"label-{self.answers}-{task.id}"}
+            done = revoke(task, revocation, label_set=LABEL_SET, policy=self.policy, now=self.now, **ids)
+            self.keep(done.task, done.facts)
+            assert not any(one.annotator == annotator for one in done.task.annotations)
+            assert not can_lease(done.task, annotator, self.now) or not has_answered(task, annotator)
+            again = revoke(done.task, revocation, label_set=LABEL_SET, policy=self.policy, now=self.now, **ids)
+            assert (again.task, again.facts, again.answers) == (done.task, (), 0)
+
     @invariant()
     def caps_are_never_exceeded(self) -> None:
-        answers = [one.annotator for task in self.tasks.values() for one in task.annotations]
+        answers = self.given()
         assert len(answers) <= CAPS.answers_per_day
         assert all(answers.count(annotator) <= (CAPS.answers_per_annotator or 0) for annotator in answers)
 
@@ -194,9 +253,10 @@ class Labeling(RuleBasedStateMachine):
             if task.state is State.ACCEPTED:
                 assert isinstance(outcomes[-1], Accepted)
                 assert task.label is not None
-                found = consensus(task.annotations, label_set=LABEL_SET, policy=self.policy)
-                assert found is not None
-                assert found.regions == task.label.regions
+                if not task.label.reviewer:
+                    found = consensus(task.annotations, label_set=LABEL_SET, policy=self.policy)
+                    assert found is not None
+                    assert found.regions == task.label.regions
                 assert set(task.label.annotation_ids) <= {a.id for a in task.annotations}
             if task.state is State.DISPUTED:
                 assert isinstance(outcomes[-1], Disputed)
@@ -217,7 +277,14 @@ class Labeling(RuleBasedStateMachine):
     def every_answer_is_told_once(self) -> None:
         for sample_id, task in self.tasks.items():
             told = [fact.annotation.id for fact in self.told[sample_id] if isinstance(fact, Answered)]
-            assert told == [annotation.id for annotation in task.annotations]
+            kept = [annotation.id for annotation in (*task.annotations, *task.withdrawn)]
+            assert sorted(told) == sorted(kept)
+
+    @invariant()
+    def a_label_rests_on_a_reviewer_or_on_an_answer_that_counts(self) -> None:
+        for task in self.tasks.values():
+            if task.label is not None and not task.label.reviewer:
+                assert {one.id for one in task.annotations} & set(task.label.annotation_ids)
 
 
 def _just_superseded(machine: Labeling, fact: Accepted) -> bool:
