@@ -31,7 +31,8 @@ class SettingGold:
             if (saved := await tx.requests.begin(request)) is not None:
                 return pb.SetGoldResponse.FromString(saved)
             label_set = (await tx.projects.require(request.project_id)).label_set
-            id = task_id(sample_id, label_set.version)
+            own = await tx.label_tasks.of(sample_id, label_set.version)
+            id = own.id if own else task_id(sample_id, label_set.version)  # one that followed the label set kept its id
             if request.remove:
                 await tx.gold.remove(id, now=self._now())
             else:

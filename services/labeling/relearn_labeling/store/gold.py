@@ -32,7 +32,8 @@ _SET = """
     insert into gold_tasks (label_task_id, project_id, sample_id, label_set_version, regions, set_by, set_at)
     values ($1, $2, $3, $4, $5, $6, $7)
     on conflict (label_task_id) do update set
-        regions = excluded.regions, set_by = excluded.set_by, set_at = excluded.set_at, removed_at = null"""
+        label_set_version = excluded.label_set_version, regions = excluded.regions, set_by = excluded.set_by,
+        set_at = excluded.set_at, removed_at = null"""
 _TURN = """
     select n.*, g.sample_id, g.label_set_version, g.regions as right_regions
     from gold_turns n join gold_tasks g using (label_task_id)

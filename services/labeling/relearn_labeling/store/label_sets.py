@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relearn.registry.v1 import project_pb2
-from relearn_labeling.domain.tasks import State
-from relearn_labeling.store.tables import label_sets, label_tasks, leases
+from relearn_labeling.store.tables import label_sets
 from relearn_runtime import driver
+
+_UNHELD = """not exists (
+        select 1 from leases l where l.label_task_id = t.label_task_id and l.ended is null and l.expires_at > $3)"""
+_FOLLOWERS = f"""
+    select t.label_task_id from label_tasks t
+    where t.project_id = $1 and t.state = 'open' and t.answers = 0 and t.label_set_version < $2 and {_UNHELD}
+        and not exists (
+            select 1 from label_tasks n where n.sample_id = t.sample_id and n.label_set_version > t.label_set_version)
+        and not exists (
+            select 1 from gold_tasks g where g.project_id = $1 and g.removed_at is null
+                and g.sample_id = t.sample_id and g.label_set_version > t.label_set_version)
+    limit $4 for update of t skip locked"""  # noqa: S608 - from constants alone
+_MOVE = f"""
+    update label_tasks t set label_set_version = $2, updated_at = $3
+    where t.label_task_id = any($1) and {_UNHELD} returning 1"""  # noqa: S608
 
 
 class LabelSets:
@@ -35,27 +48,13 @@ class LabelSets:
     async def follow(self, project_id: str, version: int, *, now: datetime, limit: int) -> int:
         """Moves open tasks of older label sets that nobody has answered or holds to this one; how many moved.
 
-        A task stays where it is when its sample has one in a newer label set already. Those locked by others wait.
+        A task stays where it is when its sample has one, or is gold, in a newer label set already. What others have
+        locked waits.
         """
-        unheld = ~sa.exists().where(
-            leases.c.label_task_id == label_tasks.c.label_task_id, leases.c.ended.is_(None), leases.c.expires_at > now
-        )
-        newer = label_tasks.alias("newer")
-        last = ~sa.exists().where(
-            newer.c.sample_id == label_tasks.c.sample_id, newer.c.label_set_version > label_tasks.c.label_set_version
-        )
-        old = (
-            (label_tasks.c.project_id == project_id)
-            & (label_tasks.c.state == State.OPEN.value)
-            & (label_tasks.c.answers == 0)
-            & (label_tasks.c.label_set_version < version)
-        )
-        found = sa.select(label_tasks.c.label_task_id).where(old, unheld, last).limit(limit)
-        locked = found.with_for_update(of=label_tasks, skip_locked=True)
-        ids = list((await self._connection.execute(locked)).scalars())
+        asyncpg = await driver(self._connection)
+        ids = [row["label_task_id"] for row in await asyncpg.fetch(_FOLLOWERS, project_id, version, now, limit)]
         if not ids:
             return 0
         # asked again, now that nobody can take them: a lease may have come between the look and the lock
-        move = sa.update(label_tasks).where(label_tasks.c.label_task_id.in_(ids), unheld)
-        moved = await self._connection.execute(move.values(label_set_version=version, updated_at=now))
-        return moved.rowcount
+        moved = await asyncpg.fetch(_MOVE, ids, version, now)
+        return len(moved)

@@ -12,6 +12,7 @@ from labeling_world import AUDIT, SELECTED, flag, project, refused, submission
 
 from relearn.labeling.v1 import events_pb2 as events_pb
 from relearn.labeling.v1 import labeling_service_pb2 as pb
+from relearn.labeling.v1 import management_service_pb2 as management_pb
 from relearn.labeling.v1 import region_pb2
 from relearn.labeling.v1.label_task_pb2 import LabelTask, Region, Whole
 from relearn.registry.v1 import project_pb2 as registry_pb
@@ -220,6 +221,9 @@ async def test_a_task_that_was_given_back_unanswered_follows_too_and_one_with_an
 
     await eventually(lambda: is_in(labeling, "b", 2))
     assert await is_in(labeling, "a", 1)
+    gold = management_pb.SetGoldRequest(project_id="boxes", sample_id="boxes/sample/b", request_id=new_id())
+    await labeling.management().SetGold(gold)
+    assert await labeling.sql("select label_task_id from gold_tasks") == [(held.label_task_id,)]  # one task, one id
 
 
 async def is_in(labeling: Any, sample: str, version: int) -> bool:
