@@ -9,6 +9,8 @@ PACKAGES = $(sort $(notdir $(patsubst %/__init__.py,%,$(wildcard libs/*/relearn_
 PACKAGE_FOLDERS = $(patsubst %/,%,$(sort $(dir $(wildcard libs/*/pyproject.toml services/*/pyproject.toml deploy/local/pyproject.toml examples/*/pyproject.toml))))
 # module names that an editable or typed package does not tell
 DEPTRY := --package-module-name-map 'relearn-contracts=relearn|relearn_contracts,googleapis-common-protos=google,grpcio-status=grpc_status'
+# the loop runs without its labeling page, where npm has no registry
+PAGE_IF_IT_CAN := $(BIN)/python tools/page.py build || echo "The labeling page is not built: the message above says why. All else goes on without it."
 export OMP_WAIT_POLICY := PASSIVE
 
 .PHONY: help
@@ -20,6 +22,10 @@ setup: ## make .venv from the lock and install every package; quick when nothing
 	@test -n "$(PYTHON)" || { echo "Relearn needs Python 3.11 or newer. Have it under another name? make PYTHON=/path/to/python"; exit 1; }
 	@$(PYTHON) tools/environment.py setup
 
+.PHONY: page
+page: setup ## build the labeling page that the console serves; quick when nothing changed
+	@$(BIN)/python tools/page.py build
+
 .PHONY: lock
 lock: ## resolve what the packages declare into requirements.lock
 	@$(PYTHON) tools/environment.py lock
@@ -30,10 +36,12 @@ released: setup ## take today's contracts as those that nothing may break any mo
 
 .PHONY: demo
 demo: setup ## the whole loop on real images, told as it happens
+	@$(PAGE_IF_IT_CAN)
 	@$(BIN)/python -m fashion_demo
 
 .PHONY: up
 up: setup ## start Kafka, PostgreSQL and all services on this machine
+	@$(PAGE_IF_IT_CAN)
 	@$(RELEARN) up
 
 .PHONY: down
@@ -56,10 +64,12 @@ check: setup ## lint, format, types, import rules, declared dependencies, contra
 	@echo "import rules"; $(BIN)/lint-imports --no-cache > .lint-imports.log || { cat .lint-imports.log; exit 1; }
 	@echo "deptry";       for folder in $(PACKAGE_FOLDERS); do (cd $$folder && ../../$(BIN)/deptry . $(DEPTRY) 2>&1) > .deptry.log \
 		|| { echo "$$folder:"; cat .deptry.log; exit 1; }; done
+	@echo "page";         $(BIN)/python tools/page.py check
 	@echo "buf";          cd proto && ../$(BIN)/buf lint && ../$(BIN)/buf breaking --against released.binpb
 
 .PHONY: test
-test: check ## everything that CI runs: checks, then unit, contract, integration and end-to-end tests, and a short run of kills
+test: check page ## everything that CI runs: checks, then unit, contract, integration and end-to-end tests, and a short run of kills
+	@$(BIN)/python tools/page.py test
 	@$(BIN)/pytest -q -n 2 --dist loadfile --ignore=tests/e2e --ignore=tests/chaos
 	@$(BIN)/pytest -q tests/e2e tests/chaos
 	@echo "make test: all checks and tests passed"
@@ -71,5 +81,5 @@ chaos: setup ## the long run of random kills
 .PHONY: bench
 bench: setup ## what the loop and the gateway cost; figures are kept in docs/performance.md
 	@test -e .relearn/demo/events.jsonl || $(MAKE) demo
-	@failed=; for program in bench/*/measure.py; do echo "$$program"; $(BIN)/python $$program || failed="$$failed $$program"; done; \
+	@failed=; for program in bench/*/measure.py bench/labeling/exchange.py bench/labeling/quality.py bench/labeling/report.py; do echo "$$program"; $(BIN)/python $$program || failed="$$failed $$program"; done; \
 		test -z "$$failed" || { echo "not measured, the messages above say why:$$failed"; exit 1; }

@@ -15,12 +15,12 @@ from relearn.datasets.v1 import datasets_service_pb2 as pb
 from relearn.monitoring.v1 import flag_pb2
 from relearn.registry.v1.project_pb2 import LabelSet, Project
 from relearn_datasets.clients import ObjectStorage
-from relearn_datasets.content import inspect
+from relearn_datasets.content import Inspector
 from relearn_datasets.importing import Importer
 from relearn_datasets.rpc import DatasetsRpc
 from relearn_datasets.store import Transaction
 from relearn_datasets.store.bulk import copy
-from relearn_media import encode_png
+from relearn_media import Modality, encode_png
 from relearn_runtime import Store, new_id, utc_now
 
 SAMPLES = 4000
@@ -47,7 +47,7 @@ async def measure(store: Store[Transaction]) -> None:
     told(f"import of {SAMPLES} pictures", imports, "decoding them and one copy of bare rows", least)
     statements = counted(store)
     puts, rows = [], []
-    rpc = DatasetsRpc(store=store, objects=objects, new_id=new_id, now=utc_now)
+    rpc = DatasetsRpc(store=store, objects=objects, inspector=Inspector(), new_id=new_id, now=utc_now)
     for one in pictures(PUTS, seed=ROUNDS):
         puts.append(await put_s(rpc, one))
         rows.append(await least_put_s(store, one))
@@ -86,7 +86,7 @@ async def import_s(store: Store[Transaction], objects: ObjectStorage, contents: 
         for content in contents:
             yield pb.ImportSamplesRequest(sample=pb.ImportSample(content=content, label="boot"))
 
-    importer = Importer(store=store, objects=objects, new_id=new_id, now=utc_now)
+    importer = Importer(store=store, objects=objects, inspector=Inspector(), new_id=new_id, now=utc_now)
     started = time.perf_counter()
     await importer.run(stream())
     return time.perf_counter() - started
@@ -94,8 +94,9 @@ async def import_s(store: Store[Transaction], objects: ObjectStorage, contents: 
 
 async def least_import_s(store: Store[Transaction], contents: list[bytes]) -> float:
     table = sa.Table("bare_samples", sa.MetaData())
+    inspector = Inspector()
     started = time.perf_counter()
-    found = await asyncio.to_thread(lambda: [inspect(content) for content in contents])
+    found = await asyncio.to_thread(lambda: [inspector.inspect(content, Modality.IMAGE) for content in contents])
     async with store.transaction() as tx:
         await tx.connection.execute(sa.text("truncate bare_samples"))
         rows = [(one.sha256, "boot") for one in found]

@@ -33,6 +33,7 @@ from relearn_datasets.wire import ProjectPolicy
 from relearn_local import children, ports
 from relearn_local import postgres as postgres_server
 from relearn_local.postgres import Postgres
+from relearn_media import Modality
 from relearn_runtime import Store, database, utc_now
 from relearn_runtime.migrations import migrate
 
@@ -41,6 +42,7 @@ ROUNDS = 15
 POLICY = ProjectPolicy(
     project_id="bench",
     revision=1,
+    modality=Modality.IMAGE,
     label_set=LabelSet(version=1, classes=frozenset({"boot", "bag"})),
     shares=Shares(validation=0.25, test=0.0),
     commit=CommitPolicy(labels=CHANGES, after=timedelta(hours=1)),

@@ -6,7 +6,8 @@ from pathlib import Path
 from relearn_client.advice import next_step
 
 ROOT = Path(__file__).resolve().parents[2]
-# Of inference, whose clients are not ours; of events and files, which only services meet; caught before they leave.
+# Of inference, whose clients are not ours; of events and files, which only services meet; of browsers; caught before
+# they leave.
 NEVER_SEEN_BY_THE_COMMAND = {
     *("UNKNOWN_MODEL", "UNKNOWN_VERSION", "UNKNOWN_INPUT", "UNKNOWN_OUTPUT", "MODEL_NAME_MISSING", "NO_CHAMPION"),
     *("WRONG_SHAPE", "WRONG_DATATYPE", "NOT_FINITE", "BAD_CONTENTS", "EMPTY_BATCH", "BATCH_TOO_LARGE", "INPUT_MISSING"),
@@ -14,6 +15,9 @@ NEVER_SEEN_BY_THE_COMMAND = {
     *("INVALID_FLAG", "INVALID_DISAGREEMENT", "MALFORMED_EVENT", "MALFORMED_REQUEST", "EVENT_TOO_LARGE"),
     *("WINNER_INCOMPLETE", "VALIDATION_UNREADABLE", "RUN_HAS_OUTCOME", "FILE_MISSING", "FILE_DIFFERS", "LEASE_LOST"),
     *("DAMAGED_OBJECT", "HANDLER_TOO_SLOW", "NOT_READY", "NOT_YET_KNOWN"),
+    *("UNKNOWN_METHOD", "WRONG_CONTENT_TYPE", "NOT_A_MESSAGE", "WRONG_HOST", "FOREIGN_ORIGIN", "TOO_MANY_ATTEMPTS"),
+    *("RENDER_TIMED_OUT", "RENDER_OUT_OF_MEMORY", "RENDER_TOO_LARGE", "RENDER_CRASHED"),
+    *("SERVICE_AWAY", "LINK_FORGED", "LINK_ENDED", "MEDIA_NOT_SHOWN", "MEDIA_BEING_MADE", "BYTES_MISSING"),
 }
 # Said by code where nothing finer is known.
 BY_CODE = {

@@ -1,4 +1,4 @@
-"""The commands of the local stack, loaded into `relearn` by entry point: up, status, down, reset, topics, tokens."""
+"""The commands of the local stack, loaded into `relearn` by entry point: up, status, down, reset and what it keeps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from relearn_local import launch, stack, view
+from relearn_local import annotators, launch, stack, view
 from relearn_local import tokens as token_file
 from relearn_local.disk import DiskTooSmall
 from relearn_local.kafka import KafkaUnavailable
@@ -23,6 +23,7 @@ topics_app = typer.Typer(no_args_is_help=True, help="Topics of the local broker.
 tokens_app = typer.Typer(no_args_is_help=True, help="Tokens of people and services.")
 app.add_typer(topics_app, name="topics")
 app.add_typer(tokens_app, name="tokens")
+app.add_typer(annotators.app, name="annotators")
 
 WIDE = 120  # columns where there is no terminal to fit into
 console = Console(width=None if sys.stdout.isatty() else WIDE)
@@ -46,8 +47,11 @@ def up(
 @app.command()
 def status() -> None:
     """Show every process of the stack; exit code 1 when one is not ready, with the reason and where its log is."""
-    shown = view.status(_stack(), supervised=Home.here().is_supervised())
+    running, supervised = _stack(), Home.here().is_supervised()
+    shown = view.status(running, supervised=supervised)
     console.print(shown.table)
+    if supervised:
+        _show_pages(running)
     for problem in shown.problems:
         errors.print(problem, markup=False, highlight=False)
     if shown.problems:
@@ -153,11 +157,17 @@ def _no_stack(home: Home) -> NoReturn:
 
 def _show(running: Stack, home: Home) -> None:
     console.print(view.status(running, supervised=True).table)
+    _show_pages(running)
     for line in view.moved(running):
         console.print(line, highlight=False)
     for mismatch in launch.mismatched_topics(home):
         errors.print(f"topic does not match its file: {mismatch}", markup=False)
     console.print(f"logs: {home.logs}", soft_wrap=True, highlight=False)
+
+
+def _show_pages(running: Stack) -> None:
+    for line in view.pages(running):
+        console.print(line, soft_wrap=True, highlight=False)
 
 
 def _stay(home: Home) -> None:

@@ -27,7 +27,11 @@ def surroundings() -> Surroundings:
             for service in SERVICES
             if service.database
         },
-        tokens={service.name: _variable(f"{service.prefix}TOKEN") for service in SERVICES},
+        tokens={service.name: _variable(f"{service.prefix}TOKEN") for service in SERVICES if service.in_loop},
+        web={service.name: f"0.0.0.0:{service.web_port}" for service in SERVICES if service.web_port is not None},
+        web_secrets={
+            service.name: _variable(f"{service.prefix}SECRET") for service in SERVICES if service.web_port is not None
+        },
         tokens_file="/run/secrets/tokens",
         kafka_bootstrap_servers="kafka:9092",
         object_store_url=f"file://{OBJECTS_FOLDER}",
@@ -46,6 +50,7 @@ def write_secrets(home: Home) -> Path:
         "RELEARN_TOKENS_FILE": str(home.tokens_file),
         **{password_variable(name): password for name, password in made.database_passwords.items()},
         **{f"{name.upper()}_TOKEN": token for name, token in made.tokens.items()},
+        **{f"{name.upper()}_SECRET": secret for name, secret in made.web_secrets.items()},
     }
     env_file = home.path / "compose.env"
     lines = "".join(f"{name}={value}\n" for name, value in variables.items())
@@ -55,8 +60,10 @@ def write_secrets(home: Home) -> Path:
 
 def how_to_use(env_file: Path) -> list[str]:
     """What to type: to start it, and to use the `relearn` command with it (Kafka is not published, so no events)."""
-    addresses = " ".join(f"RELEARN_{service.name.upper()}={HOST}:{service.port}" for service in SERVICES)
+    known = [service for service in SERVICES if service.in_loop]
+    addresses = " ".join(f"RELEARN_{service.name.upper()}={HOST}:{service.port}" for service in known)
     return [
+        "make page",  # the console's image is built with it
         f"docker compose --env-file {env_file} up --build --wait",
         f"export RELEARN_TOKEN=$(cat {env_file.with_name('token')}) {addresses}",
     ]

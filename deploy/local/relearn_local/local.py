@@ -19,13 +19,14 @@ from relearn_local.services import SERVICES, ServiceProcess, Surroundings, datab
 from relearn_local.stack import Home
 from relearn_local.supervisor import Process
 
-# Default ports by name; `<name>-metrics` where a process shows metrics.
+# Default ports by name; `<name>-metrics` where a process shows metrics, `<name>-web` where it answers browsers.
 DEFAULT_PORTS = {
     "kafka": 9092,
     "kafka-controller": 9093,
     "postgres": 5432,
     **{service.name: service.port for service in SERVICES},
     **{f"{service.name}-metrics": service.metrics_port for service in SERVICES},
+    **{f"{service.name}-web": service.web_port for service in SERVICES if service.web_port is not None},
 }
 PERSON = "operator"
 
@@ -37,6 +38,7 @@ class Secrets:
     postgres_password: str
     database_passwords: Mapping[str, str]  # by service
     tokens: Mapping[str, str]  # by service
+    web_secrets: Mapping[str, str]  # by service
 
 
 def ports(claims: PortClaims, previous: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, int]:
@@ -81,8 +83,10 @@ def secrets(home: Home) -> Secrets:
         | {
             service.name: tokens.add(home.tokens_file, subject=service.name, role="service")
             for service in SERVICES
-            if service.name not in kept.get("tokens", {})
+            if service.in_loop and service.name not in kept.get("tokens", {})
         },
+        web_secrets={service.name: token_hex(32) for service in SERVICES if service.web_port is not None}
+        | kept.get("web_secrets", {}),
     )
     if asdict(made) != kept:
         tokens.write_private(home.secrets_file, asdict(made))
@@ -170,6 +174,8 @@ def _surroundings(
             for name, password in secret.database_passwords.items()
         },
         tokens=secret.tokens,
+        web={name: f"{HOST}:{port[name + '-web']}" for name in secret.web_secrets},
+        web_secrets=secret.web_secrets,
         tokens_file=str(home.tokens_file),
         kafka_bootstrap_servers=broker.bootstrap_servers,
         object_store_url=objects.as_uri(),

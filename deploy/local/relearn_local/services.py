@@ -19,6 +19,8 @@ class ServiceProcess:
         package: folder under services/.
         port: default port of gRPC; `metrics_port` of Prometheus.
         calls: processes whose address it is told.
+        web_port: where it answers browsers, if it does.
+        in_loop: whether it reads or writes events and calls others as itself: what needs Kafka and a token of its own.
         database, objects, spool, scratch: whether it has a database, reads or writes objects, keeps a spool on disk,
             needs a folder for what may be lost.
     """
@@ -29,6 +31,8 @@ class ServiceProcess:
     port: int
     metrics_port: int
     calls: tuple[str, ...] = ()
+    web_port: int | None = None
+    in_loop: bool = True
     database: bool = True
     objects: bool = False
     spool: bool = False
@@ -85,6 +89,19 @@ SERVICES = (
         objects=True,
         spool=True,
     ),
+    ServiceProcess(
+        name="console",
+        module="relearn_console",
+        package="console",
+        port=7017,
+        metrics_port=7117,
+        web_port=8080,
+        calls=("registry", "labeling", "datasets"),
+        in_loop=False,
+        database=False,
+        objects=True,
+        scratch=True,
+    ),
 )
 
 
@@ -100,6 +117,8 @@ class Surroundings:
     addresses: Mapping[str, str]  # as others reach it
     database_urls: Mapping[str, str]
     tokens: Mapping[str, str]
+    web: Mapping[str, str]
+    web_secrets: Mapping[str, str]  # what sessions and links are sealed with
     tokens_file: str
     kafka_bootstrap_servers: str
     object_store_url: str
@@ -112,10 +131,14 @@ def environment(service: ServiceProcess, around: Surroundings) -> dict[str, str]
     variables = {
         "LISTEN_ADDRESS": around.listen[service.name],
         "METRICS_ADDRESS": around.metrics[service.name],
-        "KAFKA_BOOTSTRAP_SERVERS": around.kafka_bootstrap_servers,
         "TOKENS_FILE": around.tokens_file,
-        "TOKEN": around.tokens[service.name],
     }
+    if service.in_loop:
+        variables["KAFKA_BOOTSTRAP_SERVERS"] = around.kafka_bootstrap_servers
+        variables["TOKEN"] = around.tokens[service.name]
+    if service.web_port is not None:
+        variables["WEB_ADDRESS"] = around.web[service.name]
+        variables["SECRET"] = around.web_secrets[service.name]
     if service.database:
         variables["DATABASE_URL"] = around.database_urls[service.name]
     if service.objects:
@@ -123,7 +146,7 @@ def environment(service: ServiceProcess, around: Surroundings) -> dict[str, str]
     if service.spool:
         variables["SPOOL_DIR"] = around.spool_folder
     if service.scratch:
-        variables["WORK_DIR"] = around.scratch_folder
+        variables["WORK_DIR"] = f"{around.scratch_folder}/{service.name}"
     variables |= {f"{called.upper()}_ADDRESS": around.addresses[called] for called in service.calls}
     return {service.prefix + name: value for name, value in variables.items()}
 

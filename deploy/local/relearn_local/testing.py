@@ -7,6 +7,7 @@ for every run of pytest loads this module.
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -47,12 +48,41 @@ class TokensForTest:
     by_role: dict[str, str]
 
     def of(self, role: str) -> str:
-        """The token of a role: annotator, engineer or service."""
+        """The token of a role, one of `tokens.ROLES`."""
         return self.by_role[role]
 
     def add(self, *, subject: str, role: str) -> str:
         """A token for one more subject."""
         return token_file.add(self.path, subject=subject, role=role)
+
+
+@pytest.fixture(scope="session")
+def pedestrians() -> Path:
+    """A real video without sound: 795 frames of 768 x 576 pixels, 10 a second."""
+    return _fetched("PEDESTRIANS") / "vtest.avi"
+
+
+@pytest.fixture(scope="session")
+def prompts() -> Path:
+    """A folder of 568 spoken prompts, 8 kHz mono WAV, such as `digits/7.wav`."""
+    return _fetched("PROMPTS")
+
+
+@pytest.fixture(scope="session")
+def speeches() -> Path:
+    """A folder of State of the Union addresses, UTF-8, such as `1790_george_washington_n.txt`."""
+    return _fetched("SPEECHES")
+
+
+def _fetched(name: str) -> Path:
+    from relearn_local import real_data
+
+    try:
+        return real_data.fetched(getattr(real_data, name))
+    except real_data.DataUnavailable as error:
+        if os.environ.get("CI"):
+            pytest.fail(f"real data is missing: {error}")
+        pytest.skip(f"real data is missing: {error}")
 
 
 @pytest.fixture(scope="session")

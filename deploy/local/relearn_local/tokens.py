@@ -9,30 +9,84 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import secrets
+import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-ROLES = ("annotator", "engineer", "service")  # those of relearn.auth.v1.Role
+ROLES = ("annotator", "reviewer", "manager", "engineer", "service")  # those of relearn.auth.v1.Role
+LABELING_ROLES = ("annotator", "reviewer", "manager")  # those of people who answer label tasks
 PRIVATE = 0o600
+_NAME = re.compile(r"\w[\w.@+-]{0,63}")  # letters of any script
 
 
 class UnknownRole(ValueError):
     """A role nobody checks for."""
 
 
+class BadName(ValueError):
+    """A name that a person can't have: not of that form, somebody else's, or nobody's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody who answers label tasks."""
+
+    name: str
+    role: str
+
+
 def add(tokens_file: Path, *, subject: str, role: str) -> str:
     """A new token for a person or service; its hash joins the file, the token itself is only returned."""
-    if role not in ROLES:
-        raise UnknownRole(f"role must be one of {', '.join(ROLES)}, not {role!r}")
-    token = secrets.token_urlsafe(32)
-    entry = {"sha256": sha256(token.encode()).hexdigest(), "subject": subject, "role": role}
+    _check_role(role, ROLES)
     with _alone(tokens_file):
-        mode = tokens_file.stat().st_mode & 0o777 if tokens_file.exists() else PRIVATE
-        write_private(tokens_file, {"tokens": [*_read(tokens_file).get("tokens", []), entry]}, mode=mode)
-    return token
+        return _append(tokens_file, subject=subject, role=role)
+
+
+def add_person(tokens_file: Path, *, name: str, role: str) -> str:
+    """The one token of somebody who answers label tasks; as `add`, but nobody else has this name.
+
+    Raises:
+        UnknownRole, BadName.
+    """
+    _check_role(role, LABELING_ROLES)
+    name = unicodedata.normalize("NFC", name)
+    if not _NAME.fullmatch(name):
+        raise BadName(f"a name has 1 to 64 letters, digits and . _ @ + -, and begins with none of these; not {name!r}")
+    with _alone(tokens_file):
+        for entry in _entries(tokens_file):
+            if entry["subject"].casefold() == name.casefold():
+                raise BadName(f"{entry['subject']} ({entry['role']}) has this name already; take another one")
+        return _append(tokens_file, subject=name, role=role)
+
+
+def people(tokens_file: Path) -> list[Person]:
+    """Everybody who answers label tasks, by name."""
+    found = {
+        Person(name=entry["subject"], role=entry["role"])
+        for entry in _entries(tokens_file)
+        if entry["role"] in LABELING_ROLES
+    }
+    return sorted(found, key=lambda person: (person.name.casefold(), person.role))
+
+
+def remove_person(tokens_file: Path, *, name: str) -> None:
+    """Makes the token of somebody who answers label tasks worth nothing.
+
+    Raises:
+        BadName: nobody of those is called so.
+    """
+    name = unicodedata.normalize("NFC", name)
+    with _alone(tokens_file):
+        entries = _entries(tokens_file)
+        left = [entry for entry in entries if entry["subject"] != name or entry["role"] not in LABELING_ROLES]
+        if len(left) == len(entries):
+            raise BadName(f"nobody who answers label tasks is called {name!r}")
+        _write(tokens_file, left)
 
 
 def write_private(path: Path, content: Mapping[str, object], *, mode: int = PRIVATE) -> None:
@@ -62,6 +116,23 @@ def _alone(tokens_file: Path) -> Iterator[None]:
         os.close(folder)
 
 
-def _read(path: Path) -> dict[str, list[dict[str, str]]]:
+def _check_role(role: str, allowed: tuple[str, ...]) -> None:
+    if role not in allowed:
+        raise UnknownRole(f"role must be one of {', '.join(allowed)}, not {role!r}")
+
+
+def _append(tokens_file: Path, *, subject: str, role: str) -> str:
+    token = secrets.token_urlsafe(32)
+    entry = {"sha256": sha256(token.encode()).hexdigest(), "subject": subject, "role": role}
+    _write(tokens_file, [*_entries(tokens_file), entry])
+    return token
+
+
+def _write(tokens_file: Path, entries: list[dict[str, str]]) -> None:
+    mode = tokens_file.stat().st_mode & 0o777 if tokens_file.exists() else PRIVATE
+    write_private(tokens_file, {"tokens": entries}, mode=mode)
+
+
+def _entries(path: Path) -> list[dict[str, str]]:
     content: dict[str, list[dict[str, str]]] = json.loads(path.read_text()) if path.exists() else {}
-    return content
+    return content.get("tokens", [])

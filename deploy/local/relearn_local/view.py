@@ -79,6 +79,15 @@ def moved(stack: Stack) -> list[str]:
     ]
 
 
+def pages(stack: Stack) -> list[str]:
+    """A line for each process that answers browsers."""
+    return [
+        f"{name.removesuffix('-web')}: http://{address}"
+        for name, address in stack.endpoints.items()
+        if name.endswith("-web")
+    ]
+
+
 def _live(found: Mapping[str, str]) -> Group:
     rows = [
         Text(f"  ✔ {name}", style="green") if state in READY else Spinner("dots", text=f" {name}: {state}")

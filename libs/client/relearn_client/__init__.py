@@ -15,6 +15,8 @@ from relearn_client.errors import (
     WrongState,
 )
 from relearn_client.imports import Imported, NewSample
+from relearn_client.label_export import LabelsExported
+from relearn_client.label_files import LabelsImported
 from relearn_client.labeling import LabelTask, Submitted, Task
 from relearn_client.models import Judgement, Measurement, ModelVersion, RolledBack, Route, RouteChange
 from relearn_client.parked import Parked, ParkedContent, ParkedEvent
@@ -27,7 +29,7 @@ __all__ = [
     "Relearn", "Endpoints",
     "Project",
     "NewSample", "Imported", "Sample", "DatasetVersion", "Counts", "Diff", "LabelChange",
-    "Task", "LabelTask", "Submitted",
+    "Task", "LabelTask", "Submitted", "LabelsImported", "LabelsExported",
     "Study", "Run", "Measurement",
     "ModelVersion", "Judgement", "Route", "RouteChange", "RolledBack",
     "Monitoring", "WatchedVersion", "LabelBudget", "Alert", "Quality", "Window",

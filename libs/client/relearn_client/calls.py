@@ -13,6 +13,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from relearn.datasets.v1.datasets_service_pb2_grpc import DatasetsServiceStub
 from relearn.labeling.v1.labeling_service_pb2_grpc import LabelingServiceStub
+from relearn.labeling.v1.management_service_pb2_grpc import ManagementServiceStub
 from relearn.monitoring.v1.monitoring_service_pb2_grpc import MonitoringServiceStub
 from relearn.operations.v1.operations_service_pb2_grpc import OperationsServiceStub
 from relearn.registry.v1 import registry_service_pb2 as registry_pb
@@ -79,6 +80,11 @@ class Calls:
     def labeling(self) -> LabelingServiceStub:
         """Label tasks."""
         return LabelingServiceStub(self.channel("labeling"))
+
+    @property
+    def management(self) -> ManagementServiceStub:
+        """Labels by the thousand, and the people who give them."""
+        return ManagementServiceStub(self.channel("labeling"))
 
     @property
     def training(self) -> TrainingServiceStub:

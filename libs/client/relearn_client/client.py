@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event as Stop
 from types import TracebackType
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from relearn_client import (
     data,
     imports,
+    label_export,
+    label_files,
     labeling,
     models,
     parked,
@@ -24,7 +26,9 @@ from relearn_client.calls import Calls
 from relearn_client.data import DatasetVersion, Diff, Sample
 from relearn_client.endpoints import Endpoints, access
 from relearn_client.imports import Imported, NewSample, OnProgress
-from relearn_client.labeling import LabelTask, Submitted, Task
+from relearn_client.label_export import LabelsExported
+from relearn_client.label_files import LabelsImported, OnRecords
+from relearn_client.labeling import LabelTask, Revoked, Submitted, Task
 from relearn_client.models import Judgement, ModelVersion, RolledBack, RouteChange
 from relearn_client.parked import Parked, ParkedContent
 from relearn_client.projects import Project
@@ -117,7 +121,7 @@ class Relearn:
         labeled: bool = True,
         on_progress: OnProgress | None = None,
     ) -> Imported:
-        """Imports PNG and JPEG pictures: one subfolder per class, or any folder with `labeled=False`.
+        """Imports samples of the project's kind: one subfolder per class, or any folder with `labeled=False`.
 
         All of it becomes one commit, or nothing. Run it again at will: what is there already is skipped.
         Other files are not sent; they are listed as `skipped`.
@@ -132,7 +136,7 @@ class Relearn:
         origin: str,
         on_progress: OnProgress | None = None,
     ) -> Imported:
-        """Imports samples of at most 16 MiB from anywhere; `origin` says where from, for people.
+        """Imports samples of at most 30 MiB from anywhere; `origin` says where from, for people.
 
         They are read once, so where a service fails in the middle, nothing is kept and the caller sends them again.
         """
@@ -167,6 +171,12 @@ class Relearn:
         """Gives a task back unanswered."""
         labeling.release(self._calls, label_task_id)
 
+    def revoke_annotator(
+        self, project_id: str, annotator: str, *, reason: str, since: datetime | None = None
+    ) -> Revoked:
+        """Takes back all that an annotator answered in a project (for managers); `since` is aware, UTC or not."""
+        return labeling.revoke(self._calls, project_id, annotator, reason=reason, since=since)
+
     def label_tasks(self, project_id: str, *, state: str = "", limit: int | None = None) -> tuple[LabelTask, ...]:
         """Label tasks, newest first; of one state: `open`, `accepted` or `disputed`."""
         return labeling.tasks(self._calls, project_id, state=state, limit=limit)
@@ -174,6 +184,71 @@ class Relearn:
     def label_task(self, label_task_id: str) -> LabelTask:
         """One label task."""
         return labeling.task(self._calls, label_task_id)
+
+    def import_labels(
+        self,
+        project_id: str,
+        file: str | Path,
+        *,
+        format: str,
+        media: str | Path | None = None,
+        default_class: str = "",
+        partial: bool = False,
+        on_records: OnRecords | None = None,
+    ) -> LabelsImported:
+        """Imports a file of labels, made elsewhere. Run it again at will: what is there already is not there twice.
+
+        Args:
+            format: its name, one of `relearn_formats.FORMATS`.
+            media: folder with the files that it names; those that datasets lacks are uploaded. Not needed where it
+                names sample ids, or holds the texts themselves.
+            default_class: class of regions in formats that name none.
+            partial: also takes records of which a region could not be read.
+        """
+        return label_files.bring(
+            self._calls,
+            project_id,
+            Path(file),
+            format=format,
+            media=Path(media) if media else None,
+            default_class=default_class,
+            partial=partial,
+            on_records=on_records,
+        )
+
+    def export_labels(
+        self,
+        project_id: str,
+        file: str | Path,
+        *,
+        format: str,
+        media: str | Path | None = None,
+        finished_only: bool = False,
+        answers: bool = False,
+        since: str = "",
+        on_progress: OnProgress | None = None,
+    ) -> LabelsExported:
+        """Writes labels into a file (or a folder or ZIP archive, as the format is).
+
+        Args:
+            format: its name, one of `relearn_formats.FORMATS`.
+            media: folder with the samples' files: they are called by their names, and need not be fetched where the
+                format wants their size or text.
+            finished_only: only samples with a label.
+            answers: every answer instead of the label that they led to.
+            since: the `cursor` of an earlier export: only what changed since.
+        """
+        return label_export.take(
+            self._calls,
+            project_id,
+            Path(file),
+            format=format,
+            media=Path(media) if media else None,
+            finished_only=finished_only,
+            answers=answers,
+            since=since,
+            on_progress=on_progress,
+        )
 
     # studies
 

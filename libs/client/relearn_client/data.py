@@ -48,7 +48,10 @@ class DatasetVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelChange:
-    """One sample whose label differs; empty labels mean none. `label_id` is empty where it was imported."""
+    """One sample whose label differs; `label_id` is empty where it was imported.
+
+    Labels are classes of the whole sample; empty ones mean none, or regions.
+    """
 
     sample_id: str
     old_label: str
@@ -69,7 +72,10 @@ class Diff:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One input with its bytes; annotators see it without label and origin."""
+    """One input with its bytes; annotators see it without label and origin.
+
+    `label` is the class of the whole sample; empty without a label, and where that is regions.
+    """
 
     sample_id: str
     project_id: str
@@ -106,9 +112,21 @@ def diff(calls: Calls, older: str, newer: str) -> Diff:
     return Diff(added=first.added, removed=first.removed, relabeled=first.relabeled, changes=changes)
 
 
+def describe(calls: Calls, sample_id: str) -> Sample:
+    """One sample, its `content` left out.
+
+    Raises:
+        NotFound: there is none.
+    """
+    return _sample(calls, pb.GetSampleRequest(sample_id=sample_id))
+
+
 def sample(calls: Calls, sample_id: str) -> Sample:
     """One sample with its bytes."""
-    request = pb.GetSampleRequest(sample_id=sample_id, with_content=True)
+    return _sample(calls, pb.GetSampleRequest(sample_id=sample_id, with_content=True))
+
+
+def _sample(calls: Calls, request: pb.GetSampleRequest) -> Sample:
     response = calls.ask("datasets", calls.datasets.GetSample, request)
     found = response.sample
     return Sample(

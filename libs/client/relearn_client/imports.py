@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -10,13 +10,19 @@ from typing import TypeAlias
 import grpc
 
 from relearn.datasets.v1 import datasets_service_pb2 as pb
-from relearn_client import data
+from relearn_client import data, projects
 from relearn_client.calls import Calls, request_id
 from relearn_client.errors import InvalidInput, RelearnError
 
 DEADLINE_S = 1800.0
-PICTURES = frozenset({".png", ".jpg", ".jpeg"})
-MAX_SAMPLE_BYTES = 16 * 2**20  # what the services decode, relearn_media
+SUFFIXES: Mapping[str, frozenset[str]] = {
+    "image": frozenset({".png", ".jpg", ".jpeg"}),
+    "text": frozenset({".txt", ".text", ".md"}),
+    "audio": frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".weba"}),
+    "video": frozenset({".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".ogv"}),
+}
+"""Files of a folder that are sent, by the project's input kind; what they are, datasets finds in their bytes."""
+MAX_SAMPLE_BYTES = 30 * 2**20  # what datasets takes in; of pictures and texts less
 
 OnProgress: TypeAlias = Callable[[int, int | None], None]
 """Is told how many samples were sent, and of how many (None where that is not known)."""
@@ -35,7 +41,7 @@ class NewSample:
 class Imported:
     """What an import did; `version` is None where nothing was new.
 
-    `skipped` are the files of a folder that are neither PNG nor JPEG: they were not sent.
+    `skipped` are the files of a folder that are not named like samples of the project: they were not sent.
     """
 
     received: int
@@ -47,7 +53,7 @@ class Imported:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
+class SampleFile:
     """A file to import."""
 
     path: Path
@@ -56,9 +62,9 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """The pictures of a folder by name, and the paths of files that are none."""
+    """The samples of a folder by name, and the paths of files that are none."""
 
-    pictures: tuple[Picture, ...]
+    files: tuple[SampleFile, ...]
     skipped: tuple[str, ...]
 
 
@@ -75,18 +81,19 @@ class _Stream:
 
 
 def folder(calls: Calls, project_id: str, path: Path, *, labeled: bool, on_progress: OnProgress | None) -> Imported:
-    """Imports the pictures of a folder; what is there already is skipped, so that it can simply be run again."""
-    found = labeled_pictures(path) if labeled else unlabeled_pictures(path)
+    """Imports the samples of a folder; what is there already is skipped, so that it can simply be run again."""
+    input_kind = str(projects.get(calls, project_id).content["input_kind"])
+    found = labeled_files(path, input_kind) if labeled else unlabeled_files(path, input_kind)
     _require_project(calls, project_id)
-    stream = _Stream(project_id, path.resolve().name or str(path), request_id(), len(found.pictures), on_progress)
+    stream = _Stream(project_id, path.resolve().name or str(path), request_id(), len(found.files), on_progress)
 
     def attempt() -> Imported:  # files can be read again, so the stream can
-        return _send(calls, stream, (_read(one) for one in found.pictures))
+        return _send(calls, stream, (_read(one) for one in found.files))
 
     try:
         done = calls.patiently("datasets", attempt, project_id=project_id, moved=lambda: stream.taken > 0)
     except RelearnError as error:
-        raise _naming_file(error, found.pictures) from error
+        raise _naming_file(error, found.files) from error
     return replace(done, skipped=found.skipped)
 
 
@@ -102,37 +109,56 @@ def samples(
         raise calls.explained("datasets", error, project_id=project_id) from error
 
 
-def labeled_pictures(path: Path) -> Found:
-    """The pictures of a folder with one subfolder a class.
+def unlabeled(calls: Calls, project_id: str, contents: Sequence[Callable[[], bytes]], *, origin: str) -> Imported:
+    """Imports samples without labels, each read when its turn comes, and again where a connection breaks."""
+    stream = _Stream(project_id, origin, request_id(), len(contents), None)
+
+    def attempt() -> Imported:
+        return _send(calls, stream, (NewSample(content=content()) for content in contents))
+
+    return calls.patiently("datasets", attempt, project_id=project_id, moved=lambda: stream.taken > 0)
+
+
+def put(calls: Calls, project_id: str, content: bytes, *, origin: str) -> bool:
+    """Puts one sample in without a label; whether it is new."""
+    part = _part(NewSample(content=content), 1)  # refuses what is too large for a message
+    request = pb.PutSampleRequest(
+        project_id=project_id, content=part.content, origin=f"import:{origin}", request_id=request_id()
+    )
+    return calls.ask("datasets", calls.datasets.PutSample, request).added
+
+
+def labeled_files(path: Path, input_kind: str) -> Found:
+    """The samples of a folder with one subfolder a class.
 
     Raises:
-        InvalidInput: no such folder, no picture in it, or pictures outside of the subfolders.
+        InvalidInput: no such folder, no sample in it, or samples outside of the subfolders.
     """
     entries = _children(path)
-    loose = [one.name for one in entries if _is_picture(one)]
+    loose = [one.name for one in entries if _is_sample(one, input_kind)]
     if loose:
-        message = f"{path} has pictures that are in no subfolder ({loose[0]}, {len(loose)} in all): they have no class"
+        message = f"{path} has files that are in no subfolder ({loose[0]}, {len(loose)} in all): they have no class"
         step = "put them into subfolders named for their class, or import them with --unlabeled"
         raise InvalidInput(message, reason="NO_CLASS", next_step=step)
-    pictures = [
-        Picture(path=one, label=subfolder.name)
+    files = [
+        SampleFile(path=one, label=subfolder.name)
         for subfolder in entries
         if subfolder.is_dir()
         for one in _files_below(subfolder)
-        if _is_picture(one)
+        if _is_sample(one, input_kind)
     ]
-    return _found(pictures, path, "put the pictures into one subfolder per class")
+    return _found(files, path, input_kind, "put the files into one subfolder per class")
 
 
-def unlabeled_pictures(path: Path) -> Found:
-    """All pictures below a folder.
+def unlabeled_files(path: Path, input_kind: str) -> Found:
+    """All samples below a folder.
 
     Raises:
-        InvalidInput: no such folder, or no picture in it.
+        InvalidInput: no such folder, or no sample in it.
     """
     _children(path)
-    pictures = [Picture(path=one, label="") for one in _files_below(path) if _is_picture(one)]
-    return _found(pictures, path, "name a folder with pictures")
+    files = [SampleFile(path=one, label="") for one in _files_below(path) if _is_sample(one, input_kind)]
+    return _found(files, path, input_kind, "name a folder with samples")
 
 
 def _require_project(calls: Calls, project_id: str) -> None:
@@ -142,7 +168,7 @@ def _require_project(calls: Calls, project_id: str) -> None:
 
 def _children(path: Path) -> list[Path]:
     if not path.is_dir():
-        raise InvalidInput(f"{path} is no folder", reason="NO_FOLDER", next_step="name a folder with pictures")
+        raise InvalidInput(f"{path} is no folder", reason="NO_FOLDER", next_step="name a folder with samples")
     return sorted(one for one in path.iterdir() if not one.name.startswith("."))
 
 
@@ -150,29 +176,30 @@ def _files_below(path: Path) -> list[Path]:
     return sorted(one for one in path.rglob("*") if not one.is_dir() and not _is_hidden(one, path))
 
 
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in PICTURES and path.is_file()
+def _is_sample(path: Path, input_kind: str) -> bool:
+    return path.suffix.lower() in SUFFIXES[input_kind] and path.is_file()
 
 
 def _is_hidden(path: Path, root: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(root).parts)
 
 
-def _found(pictures: list[Picture], path: Path, step: str) -> Found:
-    if not pictures:
-        raise InvalidInput(f"{path} has no PNG or JPEG picture", reason="EMPTY_IMPORT", next_step=step)
-    skipped = tuple(str(one.relative_to(path)) for one in _files_below(path) if not _is_picture(one))
-    return Found(pictures=tuple(pictures), skipped=skipped)
+def _found(files: list[SampleFile], path: Path, input_kind: str, step: str) -> Found:
+    if not files:
+        endings = ", ".join(sorted(SUFFIXES[input_kind]))
+        raise InvalidInput(f"{path} has no file that ends in {endings}", reason="EMPTY_IMPORT", next_step=step)
+    skipped = tuple(str(one.relative_to(path)) for one in _files_below(path) if not _is_sample(one, input_kind))
+    return Found(files=tuple(files), skipped=skipped)
 
 
-def _read(picture: Picture) -> NewSample:
+def _read(sample: SampleFile) -> NewSample:
     try:
-        with picture.path.open("rb") as file:
+        with sample.path.open("rb") as file:
             content = file.read(MAX_SAMPLE_BYTES + 1)  # one byte too many is enough to refuse it
     except OSError as error:
         step = "make it readable or remove it, then import again"
-        raise InvalidInput(f"{picture.path}: {error.strerror}", reason="UNREADABLE_FILE", next_step=step) from error
-    return NewSample(content=content, label=picture.label)
+        raise InvalidInput(f"{sample.path}: {error.strerror}", reason="UNREADABLE_FILE", next_step=step) from error
+    return NewSample(content=content, label=sample.label)
 
 
 def _send(calls: Calls, stream: _Stream, given: Iterable[NewSample]) -> Imported:
@@ -220,19 +247,19 @@ def _part(sample: NewSample, number: int) -> pb.ImportSample:
     if len(sample.content) > MAX_SAMPLE_BYTES:
         raise InvalidInput(
             f"sample {number} has more than {MAX_SAMPLE_BYTES // 2**20} MiB",
-            reason="IMAGE_TOO_LARGE",
+            reason="SAMPLE_TOO_LARGE",
             next_step="make it smaller, then import again",
             metadata={"place": str(number)},
         )
     return pb.ImportSample(content=sample.content, label=sample.label, group_key=sample.group_key)
 
 
-def _naming_file(error: RelearnError, pictures: Sequence[Picture]) -> RelearnError:
+def _naming_file(error: RelearnError, files: Sequence[SampleFile]) -> RelearnError:
     """The service knows a sample by its place in the stream; people know its file."""
     place = error.metadata.get("place", "")
-    if not place.isdigit() or not 1 <= int(place) <= len(pictures):
+    if not place.isdigit() or not 1 <= int(place) <= len(files):
         return error
-    path = pictures[int(place) - 1].path
+    path = files[int(place) - 1].path
     return type(error)(
         f"{path}: {error.message}",
         code=error.code,

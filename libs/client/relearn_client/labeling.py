@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from relearn.labeling.v1 import label_task_pb2
 from relearn.labeling.v1 import labeling_service_pb2 as pb
+from relearn.labeling.v1 import management_service_pb2 as management_pb
 from relearn_client import data, pages
 from relearn_client.calls import Calls, request_id
 from relearn_client.errors import InvalidInput
@@ -14,6 +15,7 @@ from relearn_client.times import when
 
 State = label_task_pb2.LabelTask
 STATES = {State.STATE_OPEN: "open", State.STATE_ACCEPTED: "accepted", State.STATE_DISPUTED: "disputed"}
+_REVOKE_S = 600.0  # it goes on when nobody waits any more
 _STATES_BACK = {name: number for number, name in STATES.items()}
 
 
@@ -57,6 +59,21 @@ class Submitted:
     task_state: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revoked:
+    """What became of an annotator's answers.
+
+    Attributes:
+        answers: that no longer count.
+        reopened: tasks that are asked again.
+        decided: tasks that the other answers decided anew.
+    """
+
+    answers: int
+    reopened: int
+    decided: int
+
+
 def next_task(calls: Calls, project_id: str) -> Task | None:
     """The most valuable task that you may answer, leased; None when there is none now."""
     response = calls.ask("labeling", calls.labeling.NextTask, pb.NextTaskRequest(project_id=project_id))
@@ -94,6 +111,17 @@ def release(calls: Calls, label_task_id: str) -> None:
     """Gives a task back unanswered."""
     request = pb.ReleaseTaskRequest(label_task_id=label_task_id, request_id=request_id())
     calls.ask("labeling", calls.labeling.ReleaseTask, request)
+
+
+def revoke(calls: Calls, project_id: str, annotator: str, *, reason: str, since: datetime | None) -> Revoked:
+    """Takes back all that an annotator answered in a project, or since a time."""
+    request = management_pb.RevokeAnnotatorRequest(
+        project_id=project_id, annotator=annotator, reason=reason, request_id=request_id()
+    )
+    if since is not None:
+        request.since.FromDatetime(since)
+    response = calls.ask("labeling", calls.management.RevokeAnnotator, request, deadline_s=_REVOKE_S)
+    return Revoked(answers=response.answers, reopened=response.reopened, decided=response.decided)
 
 
 def tasks(calls: Calls, project_id: str, *, state: str, limit: int | None) -> tuple[LabelTask, ...]:

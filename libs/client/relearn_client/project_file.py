@@ -119,11 +119,7 @@ def _set(message: Message, field: FieldDescriptor, value: object, path: str) -> 
         if not isinstance(value, list):
             yield Problem(path=path, message=f"must be a list, got {_said(value)}")
             return
-        for number, element in enumerate(value):
-            try:
-                getattr(message, field.name).append(_scalar(field, element))
-            except ValueError as error:
-                yield Problem(path=f"{path}[{number}]", message=str(error))
+        yield from _extend(getattr(message, field.name), field, value, path)
         return
     try:
         if field.message_type is None:
@@ -135,6 +131,18 @@ def _set(message: Message, field: FieldDescriptor, value: object, path: str) -> 
             yield from _fill(getattr(message, field.name), value, path)
     except ValueError as error:
         yield Problem(path=path, message=str(error))
+
+
+def _extend(repeated: Any, field: FieldDescriptor, elements: list[object], path: str) -> Iterator[Problem]:
+    for number, element in enumerate(elements):
+        here = f"{path}[{number}]"
+        if field.message_type is not None:
+            yield from _fill(repeated.add(), element, here)
+            continue
+        try:
+            repeated.append(_scalar(field, element))
+        except ValueError as error:
+            yield Problem(path=here, message=str(error))
 
 
 def _scalar(field: FieldDescriptor, value: object) -> Any:
@@ -149,20 +157,28 @@ def _scalar(field: FieldDescriptor, value: object) -> Any:
         if not isinstance(value, str):
             raise ValueError(f"must be text, got {_said(value)}: put it in quotes")
         return value
+    if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
+        if not isinstance(value, bool):
+            raise ValueError(f"must be true or false, got {_said(value)}")
+        return value
+    if field.cpp_type in _INTEGERS or field.cpp_type in _FLOATS:
+        return _number(field, value)
+    raise ValueError(f"can't be given in a file ({field.name})")
+
+
+def _number(field: FieldDescriptor, value: object) -> int | float:
     if field.cpp_type in _INTEGERS:
         if isinstance(value, bool) or not isinstance(value, int):
             raise ValueError(f"must be a whole number, got {_said(value)}")
         if value not in _INTEGERS[field.cpp_type]:
             raise ValueError(f"is out of range: {value}")
         return value
-    if field.cpp_type in _FLOATS:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(f"must be a number, got {_said(value)}")
-        try:
-            return float(value)
-        except OverflowError:
-            raise ValueError("is out of range") from None
-    raise ValueError(f"can't be given in a file ({field.name})")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"must be a number, got {_said(value)}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError("is out of range") from None
 
 
 def _enum(enum: EnumDescriptor, value: object) -> int:
@@ -210,17 +226,19 @@ def _shown(message: Message, path: str) -> dict[str, Any]:
         if here in OUTPUT_ONLY:
             continue
         if field.is_repeated:
-            shown[field.name] = list(value)
-        elif field.enum_type is not None:
-            known = field.enum_type.values_by_number.get(value)  # a newer registry may say more than we know
-            shown[field.name] = _short(field.enum_type, known.name) if known else "unknown"
-        elif field.message_type is Duration.DESCRIPTOR:
-            shown[field.name] = _shown_duration(value)
-        elif field.message_type is not None:
-            shown[field.name] = _shown(value, here)
+            shown[field.name] = [_shown_value(field, element, here) for element in value]
         else:
-            shown[field.name] = value
+            shown[field.name] = _shown_value(field, value, here)
     return shown
+
+
+def _shown_value(field: FieldDescriptor, value: Any, path: str) -> Any:
+    if field.enum_type is not None:
+        known = field.enum_type.values_by_number.get(value)  # a newer registry may say more than we know
+        return _short(field.enum_type, known.name) if known else "unknown"
+    if field.message_type is Duration.DESCRIPTOR:
+        return _shown_duration(value)
+    return value if field.message_type is None else _shown(value, path)
 
 
 def _shown_duration(duration: Duration) -> str:

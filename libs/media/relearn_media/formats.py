@@ -51,7 +51,7 @@ def sniff(data: bytes) -> ImageFormat | None:
     return None
 
 
-def probe(data: bytes) -> ImageInfo:
+def probe_image(data: bytes) -> ImageInfo:
     """Format and size of an encoded picture, without decoding it.
 
     Raises:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image, JpegImagePlugin, PngImagePlugin
 
 from relearn_media.errors import ImageError
-from relearn_media.formats import ImageFormat, ImageInfo, probe
+from relearn_media.formats import ImageFormat, ImageInfo, probe_image
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -29,6 +31,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_QUARTERS = {_TURNS[turn] for turn in (5, 6, 7, 8)}  # those that swap width and height
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,13 +83,21 @@ def decode(data: bytes, spec: ImageSpec) -> DecodedImage:
     Raises:
         ImageError: see its reasons.
     """
-    if len(data) > spec.limits.max_bytes:
-        raise ImageError("IMAGE_TOO_LARGE", f"{len(data)} bytes encoded, at most {spec.limits.max_bytes} are accepted")
-    info = probe(data)
-    if info.pixels > spec.limits.max_pixels or max(info.width, info.height) > spec.limits.max_side:
+    with _opened(data, spec.limits) as (info, image):
+        image.load()
+        return DecodedImage(pixels=_pixels(image, spec), source=info)
+
+
+@contextmanager
+def _opened(data: bytes, limits: ImageLimits) -> Iterator[tuple[ImageInfo, Image.Image]]:
+    """A picture whose header is within the limits; what the block raises about damaged bytes becomes an ImageError."""
+    if len(data) > limits.max_bytes:
+        raise ImageError("IMAGE_TOO_LARGE", f"{len(data)} bytes encoded, at most {limits.max_bytes} are accepted")
+    info = probe_image(data)
+    if info.pixels > limits.max_pixels or max(info.width, info.height) > limits.max_side:
         raise ImageError(
             "IMAGE_TOO_LARGE",
-            f"{info.width} x {info.height} pixels, at most {spec.limits.max_pixels} and {spec.limits.max_side} a side "
+            f"{info.width} x {info.height} pixels, at most {limits.max_pixels} and {limits.max_side} a side "
             "are accepted",
         )
     try:
@@ -97,18 +108,35 @@ def decode(data: bytes, spec: ImageSpec) -> DecodedImage:
                 )
             if getattr(image, "is_animated", False):
                 raise ImageError("IMAGE_ANIMATED", "an animated picture; send one frame")
-            image.load()
-            pixels = _pixels(image, spec)
+            yield info, image
     except ImageError:
         raise
     except _DAMAGED as error:
         raise ImageError("IMAGE_UNDECODABLE", f"the {info.format.name} is damaged or truncated: {error}") from error
-    return DecodedImage(pixels=pixels, source=info)
 
 
 def decode_image(data: bytes, spec: ImageSpec) -> Pixels:
     """`decode` without the particulars: [h, w, c] uint8. Raises ImageError."""
     return decode(data, spec).pixels
+
+
+def upright_size(data: bytes, limits: ImageLimits) -> tuple[ImageInfo, int, int]:
+    """What the header says, and width and height after the EXIF turn; nothing is decoded. Raises ImageError."""
+    with _opened(data, limits) as (info, image):
+        width, height = (info.height, info.width) if _turn(image) in _QUARTERS else (info.width, info.height)
+        return info, width, height
+
+
+def shrunk(data: bytes, limits: ImageLimits, *, max_side: int) -> Image.Image:
+    """The whole picture upright, L or RGB, with its longer side at most `max_side`. Raises ImageError."""
+    with _opened(data, limits) as (_, image):
+        image.draft(None, (max_side, max_side))  # a JPEG is decoded at a fraction of its size where that is enough
+        image.load()
+        turn, opaque = _turn(image), _opaque(image)
+        if opaque.mode not in ("L", "RGB"):
+            opaque = opaque.convert("L" if opaque.mode == "1" else "RGB")
+        opaque.thumbnail((max_side, max_side))
+        return opaque if turn is None else opaque.transpose(turn)
 
 
 def encode_png(pixels: Pixels) -> bytes:

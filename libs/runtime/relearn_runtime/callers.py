@@ -11,7 +11,7 @@ from relearn_runtime.errors import Unauthenticated
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """The bearer of a token: `role` is `annotator`, `engineer` or `service`."""
+    """The bearer of a token; `role` is one of relearn.auth.v1.Role, in lower case: `annotator`."""
 
     subject: str
     role: str

@@ -43,10 +43,11 @@ _OPTIONS = (
 )
 
 
-def channel(address: str, *, token: str | SecretStr, deadline_s: float = 5.0) -> grpc.aio.Channel:
+def channel(address: str, *, token: str | SecretStr | None, deadline_s: float = 5.0) -> grpc.aio.Channel:
     """A channel to a Relearn service; it connects by itself, and again.
 
     Args:
+        token: what all its calls carry; None where each call brings that of the person it is made for.
         deadline_s: for unary calls that set no timeout of their own; streaming calls get STREAM_DEADLINE_S.
     """
     secret = token.get_secret_value() if isinstance(token, SecretStr) else token
@@ -58,12 +59,13 @@ def channel(address: str, *, token: str | SecretStr, deadline_s: float = 5.0) ->
 class _Dressed:
     """Adds what every call carries."""
 
-    def __init__(self, token: str, deadline_s: float) -> None:
+    def __init__(self, token: str | None, deadline_s: float) -> None:
         self._token, self._deadline_s = token, deadline_s
 
     def dress(self, details: Any, deadline_s: float) -> Any:
         metadata = grpc.aio.Metadata(*(details.metadata or ()))
-        metadata["authorization"] = f"Bearer {self._token}"
+        if self._token is not None:
+            metadata["authorization"] = f"Bearer {self._token}"
         if traceparent := telemetry.current_traceparent():
             metadata["traceparent"] = traceparent
         return grpc.aio.ClientCallDetails(

@@ -7,6 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relearn.registry.v1.project_pb2 import Project
+from relearn_runtime.driver import driver
 from relearn_runtime.errors import NotFound, NotYetKnown
 from relearn_runtime.schema import projects
 
@@ -61,6 +62,6 @@ class Projects:
         return saved.first() is not None
 
     async def _find(self, project_id: str) -> Project | None:
-        found = await self._connection.execute(sa.select(projects.c.body).where(projects.c.project_id == project_id))
-        body = found.scalar_one_or_none()
+        query = "select body from projects where project_id = $1"
+        body = await (await driver(self._connection)).fetchval(query, project_id)
         return None if body is None else Project.FromString(body)

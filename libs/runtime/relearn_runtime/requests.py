@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relearn_runtime.callers import current_caller
+from relearn_runtime.driver import driver
 from relearn_runtime.errors import InvalidInput
 from relearn_runtime.schema import requests
 
@@ -64,8 +65,8 @@ class Requests:
 
     async def finish(self, request: Message, response: Message) -> None:
         """Saves the answer of a request that `begin` let pass."""
-        save = sa.update(requests).where(requests.c.request_id == request_id(request))
-        await self._connection.execute(save.values(response=response.SerializeToString()))
+        save = "update requests set response = $2 where request_id = $1"
+        await (await driver(self._connection)).execute(save, request_id(request), response.SerializeToString())
 
 
 def request_id(request: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from relearn.operations.v1 import operations_service_pb2
 from relearn.operations.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
@@ -29,6 +29,22 @@ class PartEnded(Exception):
     """A loop that runs as long as its process came to an end without an error of its own."""
 
 
+class Door(Protocol):
+    """Another way in beside gRPC, such as HTTP."""
+
+    async def start(self) -> None:
+        """Listens. Raises AddressTaken."""
+        ...
+
+    async def run(self) -> None:
+        """Answers until it is stopped."""
+        ...
+
+    async def stop(self, grace_s: float) -> None:
+        """Takes no new calls, and lets those in hand end within the grace."""
+        ...
+
+
 class Service:
     """One service process, wired but not started.
 
@@ -48,6 +64,7 @@ class Service:
         jobs: Sequence[Job] = (),
         waiting: WaitingOf | None = None,
         open_services: Iterable[str] = (),
+        doors: Sequence[Door] = (),
         on_stop: Sequence[Callable[[], Any]] = (),
     ) -> None:
         if store is None and (handlers or batches):
@@ -55,6 +72,7 @@ class Service:
         self.name, self.config = name, config
         self.address, self.metrics_address = "", ""
         self._migrations, self._jobs, self._on_stop = migrations, list(jobs), list(on_stop)
+        self.doors = list(doors)
         self._not_ready: str | None = "starting"
         self._tasks: list[asyncio.Future[Any]] = []
         self._stop_metrics: Callable[[], None] | None = None
@@ -88,6 +106,9 @@ class Service:
             await self._start_events(self._delivery)
         for job in self._jobs:
             self._spawn(keep_running(job), job.name)
+        for door in self.doors:
+            await door.start()
+            self._spawn(door.run(), "door")
         self._not_ready = None
         await self._server.say_serving(True)
         log.info("serving", extra={"address": self.address})
@@ -109,6 +130,8 @@ class Service:
         """Lets calls, events and batches end, commits offsets, closes everything; what is left is repeated later."""
         log.info("stopping")
         self._not_ready = "stopping"
+        # the doors first: what they still answer may need our own gRPC methods
+        await asyncio.gather(*(door.stop(self.config.drain_timeout_s) for door in self.doors), return_exceptions=True)
         consumers = self._delivery.consumers if self._delivery else ()
         stopping = [self._server.stop(self.config.drain_timeout_s), *(consumer.stop() for consumer in consumers)]
         await asyncio.gather(*stopping, return_exceptions=True)

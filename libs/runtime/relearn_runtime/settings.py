@@ -23,22 +23,27 @@ Address = Annotated[str, AfterValidator(_address)]
 
 
 class ProcessConfig(BaseSettings):
-    """What every process has, with or without a database of its own."""
+    """What every process has, whatever it does."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    kafka_bootstrap_servers: str = Field(min_length=1, description="Kafka brokers, host:port separated by commas")
-    kafka_topic_prefix: str = Field(default="", description="Put before every topic and group name; for tests")
     listen_address: Address = Field(description="Where gRPC listens; port 0 takes a free one")
     metrics_address: Address = Field(description="Where Prometheus reads /metrics; port 0 takes a free one")
     tokens_file: Path = Field(description="JSON with SHA-256 hashes of tokens, their subjects and roles")
-    token: SecretStr = Field(description="This service's own token, for its calls to others")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level logged")
     otlp_endpoint: str | None = Field(default=None, description="OpenTelemetry collector (gRPC); unset: no traces")
     drain_timeout_s: float = Field(default=10.0, ge=0, le=600, description="Time for calls and handlers to end")
 
 
-class RuntimeConfig(ProcessConfig):
+class LoopConfig(ProcessConfig):
+    """What every process has that takes part in the loop: it reads or writes events, and calls others as itself."""
+
+    kafka_bootstrap_servers: str = Field(min_length=1, description="Kafka brokers, host:port separated by commas")
+    kafka_topic_prefix: str = Field(default="", description="Put before every topic and group name; for tests")
+    token: SecretStr = Field(description="This service's own token, for its calls to others")
+
+
+class RuntimeConfig(LoopConfig):
     """What every service with a database has."""
 
     database_url: SecretStr = Field(description="postgresql://user:password@host:port/database")

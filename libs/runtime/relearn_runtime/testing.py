@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from functools import cache
+from importlib.resources import as_file, files
 from typing import Any, Protocol, TypeVar, overload
 from uuid import uuid4
 
 import sqlalchemy as sa
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 from google.protobuf.message import Message
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from relearn_contracts.topics import topic_of
 from relearn_runtime.database import database
@@ -44,6 +50,30 @@ class KafkaAddress(Protocol):
 
     @property
     def topic_prefix(self) -> str: ...
+
+
+@asynccontextmanager
+async def schema(database_url: str, package: str, revision: str) -> AsyncIterator[AsyncConnection]:
+    """A connection, in a transaction, to a database brought up or down to a revision of a package's migrations."""
+    engine = create_async_engine(database_url.replace("postgresql://", "postgresql+asyncpg://"))
+    async with engine.begin() as connection:
+        await connection.run_sync(_move, package, revision)
+        yield connection
+    await engine.dispose()
+
+
+def _move(connection: Connection, package: str, target: str) -> None:
+    with as_file(files(package)) as folder:
+        script = ScriptDirectory(str(folder))
+
+        def moves(revision: Any, _: Any) -> Any:
+            down = revision and revision[0] > target
+            return script._downgrade_revs(target, revision) if down else script._upgrade_revs(target, revision)
+
+        with EnvironmentContext(Config(), script, fn=moves) as environment:
+            environment.configure(connection=connection)
+            with environment.begin_transaction():
+                environment.run_migrations()
 
 
 class NotInTime(AssertionError):

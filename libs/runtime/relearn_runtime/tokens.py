@@ -10,7 +10,7 @@ from pathlib import Path
 
 from relearn_runtime.callers import Caller
 
-ROLES = ("annotator", "engineer", "service")
+ROLES = ("annotator", "reviewer", "manager", "engineer", "service")
 log = logging.getLogger(__name__)
 
 

@@ -10,6 +10,7 @@ from relearn.labeling.v1.events_pb2 import LabelAccepted
 from relearn_datasets import events, jobs
 from relearn_datasets.clients import ObjectStorage
 from relearn_datasets.config import Config
+from relearn_datasets.content import Inspector
 from relearn_datasets.rpc import DatasetsRpc
 from relearn_datasets.store import Transaction
 from relearn_datasets.waiting import waiting_for
@@ -20,8 +21,9 @@ def build(config: Config, *, new_id: NewId, now: Now) -> Service:
     """Wired but not started."""
     store = Store(database(config.database_url), Transaction)
     objects = ObjectStorage(config.object_store_url)
+    inspector = Inspector()
     descriptor = datasets_service_pb2.DESCRIPTOR.services_by_name["DatasetsService"]
-    servicer = DatasetsRpc(store=store, objects=objects, new_id=new_id, now=now)
+    servicer = DatasetsRpc(store=store, objects=objects, inspector=inspector, new_id=new_id, now=now)
     return Service(
         name="datasets",
         config=config,
@@ -34,6 +36,6 @@ def build(config: Config, *, new_id: NewId, now: Now) -> Service:
             Job(name="make-packs", run=partial(jobs.make_packs, store, objects, new_id=new_id, now=now), every_s=0.5),
             Job(name="sweep-imports", run=partial(jobs.sweep_abandoned_imports, store, now=now), every_s=600.0),
         ],
-        on_stop=[objects.close],
+        on_stop=[objects.close, inspector.close],
         waiting=partial(waiting_for, store=store, now=now),
     )

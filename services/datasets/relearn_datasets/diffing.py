@@ -11,6 +11,9 @@ from relearn_datasets.store import Transaction
 from relearn_runtime import paging
 from relearn_runtime.errors import InvalidInput
 
+_PAGE_BYTES = 8 * 2**20
+"""Of regions; a page has one step at least, and the labels of one step fit into a message several times."""
+
 
 async def diff_page(tx: Transaction, of: Range, *, size: int, page_token: str) -> pb.DiffResponse:
     """The changes after the page that `page_token` ended, and the totals.
@@ -25,12 +28,11 @@ async def diff_page(tx: Transaction, of: Range, *, size: int, page_token: str) -
         last, added, removed, relabeled = place
         totals = Totals(added=added, removed=removed, relabeled=relabeled)
         after = _sha256(last)
-    page, counted = await _read(tx, of, after=after, size=size, to_the_end=totals is None)
+    shown, more_follow, counted = await _read(tx, of, after=after, size=size, to_the_end=totals is None)
     totals = totals or counted
-    shown = page[:size]
     uses = await tx.samples.uses(of.project_id, [step.sha256 for step in shown])
     more = ""
-    if len(page) > size:
+    if more_follow:
         more = paging.token(listed, shown[-1].sha256.hex(), totals.added, totals.removed, totals.relabeled)
     return pb.DiffResponse(
         changes=[wire.label_change(of.project_id, step, uses.get(step.sha256)) for step in shown],
@@ -43,17 +45,19 @@ async def diff_page(tx: Transaction, of: Range, *, size: int, page_token: str) -
 
 async def _read(
     tx: Transaction, of: Range, *, after: bytes | None, size: int, to_the_end: bool
-) -> tuple[list[Step], Totals]:
-    """One step more than a page has, and, read to the end, the totals."""
+) -> tuple[list[Step], bool, Totals]:
+    """The steps of a page, whether others follow, and, read to the end, the totals."""
     page: list[Step] = []
-    totals = Totals()
+    totals, held, full = Totals(), 0, False
     async for step in _net_steps(tx, of, after=after):
         totals = totals.count(step)
-        if len(page) <= size:
+        held += step.size_bytes
+        full = full or len(page) == size or (len(page) > 0 and held > _PAGE_BYTES)
+        if not full:
             page.append(step)
         elif not to_the_end:
             break
-    return page, totals
+    return page, full, totals
 
 
 async def _net_steps(tx: Transaction, of: Range, *, after: bytes | None) -> AsyncIterator[Step]:

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TypeAlias
 
 from relearn.datasets.v1.datasets_service_pb2 import ImportHeader, ImportSample, ImportSamplesRequest
-from relearn_datasets.content import inspect
-from relearn_datasets.domain.errors import FirstMessage, ImageRefused, NotInLabelSet
+from relearn_datasets.content import Inspector
+from relearn_datasets.domain.errors import FirstMessage
 from relearn_datasets.domain.imports import ImportedSample, check_name
-from relearn_datasets.domain.labels import check_label
+from relearn_datasets.domain.labels import check_imported
 from relearn_datasets.domain.samples import sample_id
 from relearn_datasets.wire import ProjectPolicy
 from relearn_runtime.errors import InvalidInput
@@ -60,22 +60,22 @@ async def batches(messages: AsyncIterator[ImportSamplesRequest]) -> AsyncIterato
         yield batch
 
 
-def inspected(batch: Batch, project: ProjectPolicy) -> list[ImportedSample]:
+def inspected(batch: Batch, project: ProjectPolicy, inspector: Inspector) -> list[ImportedSample]:
     """The samples of a batch, looked at; for a thread, since decoding takes time.
 
     Raises:
         InvalidInput: the first that can't be taken in; the error names its place.
     """
-    return [_placed(place, part, project) for place, part in batch]
+    return [_placed(place, part, project, inspector) for place, part in batch]
 
 
-def _placed(place: int, part: ImportSample, project: ProjectPolicy) -> ImportedSample:
+def _placed(place: int, part: ImportSample, project: ProjectPolicy, inspector: Inspector) -> ImportedSample:
     try:
-        content = inspect(part.content)
+        content = inspector.inspect(part.content, project.modality)
         if part.label:
-            check_label(part.label, project.label_set)
+            check_imported(part.label, project.label_set)
         group_key = check_name(part.group_key, what="group_key")
-    except (ImageRefused, NotInLabelSet, InvalidInput) as error:
+    except InvalidInput as error:
         raise type(error)(
             f"sample {place} of the stream: {error.message}", **error.metadata, place=str(place)
         ) from error

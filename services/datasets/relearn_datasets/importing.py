@@ -17,10 +17,11 @@ from relearn.datasets.v1.datasets_service_pb2 import ImportHeader, ImportSamples
 from relearn_datasets import metrics, wire
 from relearn_datasets.clients import Objects
 from relearn_datasets.committing import write_changes
+from relearn_datasets.content import Inspector
 from relearn_datasets.domain.commits import CommitBuilder, Version
 from relearn_datasets.domain.errors import EmptyImport, ImportIncomplete, ImportInterrupted
 from relearn_datasets.domain.imports import ImportedSample, StreamDigest, label_conflict
-from relearn_datasets.domain.labels import LabelSet, check_label
+from relearn_datasets.domain.labels import LabelSet, check_imported
 from relearn_datasets.domain.samples import IMPORTED
 from relearn_datasets.domain.settling import imported, unlabeled
 from relearn_datasets.import_stream import Batch, batches, header_of, inspected
@@ -87,8 +88,11 @@ class _OneBehind:
 class Importer:
     """Takes streams of samples in."""
 
-    def __init__(self, *, store: Store[Transaction], objects: Objects, new_id: NewId, now: Now) -> None:
-        self._store, self._objects, self._new_id, self._now = store, objects, new_id, now
+    def __init__(
+        self, *, store: Store[Transaction], objects: Objects, inspector: Inspector, new_id: NewId, now: Now
+    ) -> None:
+        self._store, self._objects, self._inspector = store, objects, inspector
+        self._new_id, self._now = new_id, now
 
     async def run(self, stream: AsyncIterable[ImportSamplesRequest]) -> ImportSamplesResponse:
         """Reads a whole stream and commits it."""
@@ -118,7 +122,7 @@ class Importer:
         received = 0
         async with _OneBehind() as behind:
             async for batch in batches(messages):
-                samples = await asyncio.to_thread(inspected, batch, project)
+                samples = await asyncio.to_thread(inspected, batch, project, self._inspector)
                 await behind.start(self._keep(attempt_id, batch, samples))
                 for sample in samples:
                     digest.take(sample)
@@ -239,4 +243,4 @@ async def _check_whole(tx: Transaction, staged: Staged, label_set: LabelSet) -> 
     if (contradiction := await tx.staging.contradiction(staged.attempt_id)) is not None:
         raise label_conflict(staged.header.project_id, contradiction)
     for label in sorted(await tx.staging.labels(staged.attempt_id)):
-        check_label(label, label_set)  # again: the project may have changed while the stream ran
+        check_imported(label, label_set)  # again: the project may have changed while the stream ran

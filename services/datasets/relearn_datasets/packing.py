@@ -23,6 +23,7 @@ SCHEMA = pl.Schema(
         "probability": pl.Float64(),
         "group_key": pl.String(),
         "version_n": pl.Int64(),
+        "regions": pl.Binary(),
     }
 )
 PAGE = 10_000
@@ -54,12 +55,13 @@ def index(samples: Sequence[PackedSample]) -> bytes:
             sample.sample_id,
             offset,
             sample.size_bytes,
-            sample.label,
+            sample.label.class_name,
             sample.use.value,
             sample.draw.stream.value,
             sample.draw.probability,
             sample.group_key,
             sample.version_number,
+            sample.label.regions,
         )
         rows.append(row)
         offset += sample.size_bytes

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from relearn.datasets.v1.datasets_service_pb2 import PutSampleRequest
 from relearn_datasets import wire
-from relearn_datasets.content import inspect
+from relearn_datasets.content import Inspector
 from relearn_datasets.domain.imports import check_name
 from relearn_datasets.domain.samples import Content, Draw, Sample, Use, sample_id
 from relearn_datasets.domain.settling import draw_after_flag
@@ -16,6 +16,7 @@ from relearn_datasets.domain.uses import bucket, use_of
 from relearn_datasets.store import Transaction
 from relearn_datasets.store.samples import NewSample
 from relearn_datasets.wire import ProjectPolicy
+from relearn_media import Modality
 from relearn_runtime.errors import InvalidInput
 
 
@@ -29,15 +30,15 @@ class Put:
     origin: str
 
 
-async def parse(request: PutSampleRequest) -> Put:
-    """What a request puts, its picture looked at.
+async def parse(request: PutSampleRequest, inspector: Inspector, *, modality: Modality) -> Put:
+    """What a request puts, its bytes looked at.
 
     Raises:
-        InvalidInput: no acceptable picture, or what is said about it can't be kept.
+        InvalidInput: no acceptable sample of this modality, or what is said about it can't be kept.
     """
     if not request.origin.strip():
         raise InvalidInput("origin is required: where the sample came from, such as prediction:<id>")
-    content = await asyncio.to_thread(inspect, request.content)
+    content = await asyncio.to_thread(inspector.inspect, request.content, modality)
     return Put(
         content=content,
         group_key=check_name(request.group_key, what="group_key") or sample_id(request.project_id, content.sha256),

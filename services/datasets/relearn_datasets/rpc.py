@@ -11,12 +11,14 @@ from relearn.datasets.v1 import datasets_service_pb2 as pb
 from relearn.datasets.v1.datasets_service_pb2_grpc import DatasetsServiceServicer
 from relearn_datasets import wire
 from relearn_datasets.clients import Objects
+from relearn_datasets.content import Inspector
 from relearn_datasets.diffing import diff_page
 from relearn_datasets.domain.diffs import between
 from relearn_datasets.domain.samples import parse_sample_id, parse_version_id
 from relearn_datasets.importing import Importer
 from relearn_datasets.putting import parse, put_sample
 from relearn_datasets.store import Transaction
+from relearn_media import Modality
 from relearn_runtime import NewId, Now, Store, caller, paging
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
@@ -25,9 +27,12 @@ Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 class DatasetsRpc(DatasetsServiceServicer):
     """The service of datasets."""
 
-    def __init__(self, *, store: Store[Transaction], objects: Objects, new_id: NewId, now: Now) -> None:
-        self._store, self._objects, self._now = store, objects, now
-        self._importer = Importer(store=store, objects=objects, new_id=new_id, now=now)
+    def __init__(
+        self, *, store: Store[Transaction], objects: Objects, inspector: Inspector, new_id: NewId, now: Now
+    ) -> None:
+        self._store, self._objects, self._inspector, self._now = store, objects, inspector, now
+        self._importer = Importer(store=store, objects=objects, inspector=inspector, new_id=new_id, now=now)
+        self._modalities: dict[str, Modality] = {}
 
     async def ImportSamples(
         self, request_iterator: AsyncIterator[pb.ImportSamplesRequest], context: Context
@@ -35,7 +40,8 @@ class DatasetsRpc(DatasetsServiceServicer):
         return await self._importer.run(request_iterator)
 
     async def PutSample(self, request: pb.PutSampleRequest, context: Context) -> pb.PutSampleResponse:
-        put = await parse(request)
+        modality = await self._modality(request.project_id)
+        put = await parse(request, self._inspector, modality=modality)
         await self._objects.put_blobs({put.content.sha256: request.content})  # before the row that names it
         async with self._store.transaction() as tx:
             project = wire.policy(await tx.projects.require(request.project_id))
@@ -89,3 +95,10 @@ class DatasetsRpc(DatasetsServiceServicer):
             index_sha256=pack.index_sha256 or "",
             samples=pack.samples,
         )
+
+    async def _modality(self, project_id: str) -> Modality:
+        """Of a project's samples; remembered, since it never changes and a put shall cost no transaction more."""
+        if project_id not in self._modalities:
+            async with self._store.transaction() as tx:
+                self._modalities[project_id] = wire.policy(await tx.projects.require(project_id)).modality
+        return self._modalities[project_id]

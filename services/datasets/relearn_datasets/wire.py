@@ -11,13 +11,23 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from relearn.datasets.v1 import dataset_version_pb2, datasets_service_pb2, events_pb2, sample_pb2
 from relearn.labeling.v1.events_pb2 import LabelAccepted
 from relearn.monitoring.v1 import flag_pb2
-from relearn.registry.v1.project_pb2 import Project
+from relearn.registry.v1.project_pb2 import (
+    INPUT_KIND_AUDIO,
+    INPUT_KIND_IMAGE,
+    INPUT_KIND_TEXT,
+    INPUT_KIND_UNSPECIFIED,
+    INPUT_KIND_VIDEO,
+    REGION_KIND_WHOLE,
+    Project,
+)
 from relearn_datasets.domain.commits import Counts, Version
 from relearn_datasets.domain.diffs import Step
-from relearn_datasets.domain.errors import UnsupportedLabel
 from relearn_datasets.domain.labels import AcceptedLabel, CommitPolicy, LabelSet, LabelState
 from relearn_datasets.domain.samples import Draw, Sample, Stream, Use, parse_sample_id, sample_id
 from relearn_datasets.domain.uses import Shares
+from relearn_datasets.domain.values import LabelValue
+from relearn_datasets.label_values import label_regions, label_value
+from relearn_media import Modality
 from relearn_runtime import Event
 from relearn_runtime.errors import InvalidInput
 
@@ -36,6 +46,13 @@ STREAMS = {
     Stream.SELECTED: flag_pb2.STREAM_SELECTED,
     Stream.DISAGREEMENT: flag_pb2.STREAM_DISAGREEMENT,
 }
+MODALITIES = {
+    INPUT_KIND_UNSPECIFIED: Modality.IMAGE,
+    INPUT_KIND_IMAGE: Modality.IMAGE,
+    INPUT_KIND_TEXT: Modality.TEXT,
+    INPUT_KIND_AUDIO: Modality.AUDIO,
+    INPUT_KIND_VIDEO: Modality.VIDEO,
+}
 _STREAM_OF: dict[int, Stream] = {number: stream for stream, number in STREAMS.items() if stream is not Stream.IMPORTED}
 
 
@@ -45,6 +62,7 @@ class ProjectPolicy:
 
     project_id: str
     revision: int
+    modality: Modality
     label_set: LabelSet
     shares: Shares
     commit: CommitPolicy
@@ -57,11 +75,22 @@ def policy(project: Project) -> ProjectPolicy:
     return ProjectPolicy(
         project_id=project.project_id,
         revision=project.revision,
-        label_set=LabelSet(version=project.label_set.version, classes=frozenset(project.label_set.classes)),
+        modality=MODALITIES.get(project.input_kind, Modality.IMAGE),
+        label_set=_label_set(project),
         shares=Shares(
             validation=found.validation_share if found.HasField("validation_share") else 0.25, test=found.test_share
         ),
         commit=CommitPolicy(labels=found.commit_labels if found.HasField("commit_labels") else 50, after=after),
+    )
+
+
+def _label_set(project: Project) -> LabelSet:
+    kinds = set(project.label_set.region_kinds) or {REGION_KIND_WHOLE}
+    return LabelSet(
+        version=project.label_set.version,
+        classes=frozenset(project.label_set.classes),
+        whole=REGION_KIND_WHOLE in kinds,
+        one_class=kinds == {REGION_KIND_WHOLE} and not project.label_set.multi_label,
     )
 
 
@@ -97,12 +126,10 @@ def accepted_label(event: Event[LabelAccepted], *, received_at: datetime) -> Acc
     """The label that an event tells.
 
     Raises:
-        UnsupportedLabel: not exactly one class for the whole sample.
+        UnsupportedLabel: a region of no part that this service knows.
         InvalidInput: ids that are missing, or a sample of another project.
     """
     label = event.message.label
-    if len(label.regions) != 1 or label.regions[0].WhichOneof("part") != "whole":
-        raise UnsupportedLabel(f"a label must be one class for the whole sample, got {len(label.regions)} regions")
     project_id, sha256 = parse_sample_id(label.sample_id)
     if project_id != label.project_id:
         raise InvalidInput(f"label of project {label.project_id!r} for sample {label.sample_id}")
@@ -113,7 +140,7 @@ def accepted_label(event: Event[LabelAccepted], *, received_at: datetime) -> Acc
         label_id=label.label_id,
         project_id=project_id,
         sha256=sha256,
-        label=label.regions[0].label,
+        label=label_value(label.regions),
         label_set_version=label.label_set_version,
         revision=event.message.revision,
         draw=next((found for found in draws if found), None),
@@ -136,7 +163,8 @@ def sample(found: Sample) -> sample_pb2.Sample:
         stream=STREAMS[found.draw.stream] if found.draw else flag_pb2.STREAM_UNSPECIFIED,
         probability=found.draw.probability if found.draw else None,
         origin=found.origin,
-        label=found.label or "",
+        label=_class_name(found.label),
+        regions=label_regions(found.label),
         create_time=_timestamp(found.created_at),
     )
 
@@ -144,7 +172,7 @@ def sample(found: Sample) -> sample_pb2.Sample:
 def sample_for_annotator(found: Sample) -> sample_pb2.Sample:
     """A sample without what could sway an answer: its label, and what tells why it is asked."""
     told = sample(found)
-    for name in ("label", "stream", "probability", "origin", "use", "group_key"):
+    for name in ("label", "regions", "stream", "probability", "origin", "use", "group_key"):
         told.ClearField(name)
     return told
 
@@ -193,11 +221,17 @@ def label_change(project_id: str, step: Step, use: Use | None) -> datasets_servi
     """One line of a diff."""
     return datasets_service_pb2.LabelChange(
         sample_id=sample_id(project_id, step.sha256),
-        old_label=step.old_label or "",
-        new_label=step.new_label or "",
+        old_label=_class_name(step.old_label),
+        new_label=_class_name(step.new_label),
         label_id=step.new_label_id or "",
         use=USES[use],
+        old_regions=label_regions(step.old_label),
+        new_regions=label_regions(step.new_label),
     )
+
+
+def _class_name(label: LabelValue | None) -> str:
+    return (label and label.class_name) or ""
 
 
 def _timestamp(time: datetime) -> Timestamp:

@@ -16,3 +16,9 @@ class Config(RuntimeConfig):
     sweep_every_s: float = Field(
         default=1.0, gt=0, le=60, description="How often leases that ran out and abandoned tasks are looked for"
     )
+    learn_every_s: float = Field(
+        default=10.0,
+        gt=0,
+        le=3600,
+        description="How often new answers are looked for, to learn from",
+    )

@@ -1,15 +1,17 @@
-"""What happens without anybody asking: leases run out, and tasks that wait for nobody are settled."""
+"""What happens without anybody asking: leases run out, tasks follow label sets, and some are settled as they are."""
 
 from __future__ import annotations
 
 from relearn.registry.v1.project_pb2 import Project
-from relearn_labeling import metrics, publish, wire
+from relearn_labeling import metrics, publish, region_messages, wire
 from relearn_labeling.domain.answers import decide, is_abandoned
+from relearn_labeling.learning import crowd_for
 from relearn_labeling.store import Transaction
 from relearn_runtime import NewId, Now, Store
 
 _LEASES_PER_SWEEP = 500
 _TASKS_PER_SWEEP = 100
+_TASKS_PER_MOVE = 1000
 
 
 async def expire_leases(store: Store[Transaction], *, now: Now) -> None:
@@ -17,6 +19,26 @@ async def expire_leases(store: Store[Transaction], *, now: Now) -> None:
     async with store.transaction() as tx:
         expired = await tx.queue.expire_leases(now=now(), limit=_LEASES_PER_SWEEP)
     metrics.LEASES_EXPIRED.inc(expired)
+
+
+async def measure_pace(store: Store[Transaction]) -> None:
+    """Finds what an answer takes in each project: the order of the queue is value for each second of labeling."""
+    async with store.transaction() as tx:
+        for project in await tx.projects.all():
+            await tx.days.measure(project.project_id)
+
+
+async def follow_label_sets(store: Store[Transaction], *, now: Now) -> None:
+    """Moves tasks that nobody has answered or holds to the newest label set of their project."""
+    async with store.transaction() as tx:
+        projects = await tx.projects.all()
+    for project in projects:
+        moved = _TASKS_PER_MOVE
+        while moved == _TASKS_PER_MOVE:
+            async with store.transaction() as tx:
+                moved = await tx.label_sets.follow(
+                    project.project_id, project.label_set.version, now=now(), limit=_TASKS_PER_MOVE
+                )
 
 
 async def settle_abandoned_tasks(store: Store[Transaction], *, new_id: NewId, now: Now) -> None:
@@ -44,13 +66,14 @@ async def settle_abandoned_tasks(store: Store[Transaction], *, new_id: NewId, no
 
 async def _settle(store: Store[Transaction], project: Project, label_task_id: str, *, new_id: NewId, now: Now) -> None:
     async with store.transaction() as tx:
-        await tx.queue.lock(project.project_id)
-        at, patience = now(), wire.policy(project).patience
-        seen = await tx.queue.seen_since(project.project_id, at - patience)
+        at, policy = now(), wire.policy(project)
+        seen = await tx.queue.seen_since(project.project_id, at - policy.patience)
         task = await tx.label_tasks.get_for_update(label_task_id)
-        if not is_abandoned(task, seen=seen, patience=patience, now=at):
+        if not is_abandoned(task, seen=seen, patience=policy.patience, now=at):
             return
-        settled, facts = decide(task, label_id=new_id(), now=at)
+        label_set = region_messages.label_set(await tx.label_sets.get(task.project_id, task.label_set_version))
+        crowd = await crowd_for(tx, policy, task)
+        settled, facts = decide(task, label_set=label_set, policy=policy, crowd=crowd, label_id=new_id(), now=at)
         await tx.label_tasks.save(settled)
         await publish.tell(tx, facts, new_id=new_id)
     metrics.count(facts)

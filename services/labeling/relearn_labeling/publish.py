@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from functools import singledispatch
+from itertools import groupby
 
 from google.protobuf.message import Message
 
 from relearn.labeling.v1 import events_pb2 as pb
 from relearn_labeling import wire
 from relearn_labeling.domain.facts import Accepted, Answered, Disputed, Fact, Opened, Superseded
-from relearn_labeling.domain.tasks import LabelTask
+from relearn_labeling.domain.tasks import Flag, LabelTask
 from relearn_labeling.store import Transaction
-from relearn_runtime import Event, NewId
+from relearn_runtime import Event, NewId, Outgoing
+
+_TURN = 8  # facts after which others get a turn: an import is nothing that an annotator waits for
 
 
 async def tell(tx: Transaction, facts: Sequence[Fact], *, new_id: NewId, cause: Event[Message] | None = None) -> None:
@@ -21,9 +25,21 @@ async def tell(tx: Transaction, facts: Sequence[Fact], *, new_id: NewId, cause: 
     An answer's event has the annotation's id. Causes are the flags (the events that brought them), for an outcome also
     the answers it rests on, so that a trace needs no other source.
     """
-    for fact in facts:
+    for causes, same in groupby(facts, key=_causes):
+        told = list(same)
+        ids = [fact.annotation.id if isinstance(fact, Answered) else new_id() for fact in told]
+        await tx.outbox.add(*map(event, told), cause=cause, causes=causes, ids=ids)
+
+
+async def tell_many(tx: Transaction, facts: Sequence[Fact], *, new_id: NewId) -> None:
+    """The same for the many tasks of an import, in one go."""
+    events: list[Outgoing] = []
+    for number, fact in enumerate(facts):
+        if number % _TURN == 0:
+            await asyncio.sleep(0)
         id = fact.annotation.id if isinstance(fact, Answered) else new_id()
-        await tx.outbox.add(event(fact), cause=cause, causes=_causes(fact), ids=[id])
+        events.append(Outgoing(message=event(fact), id=id, causes=_causes(fact)))
+    await tx.outbox.add_many(events)
 
 
 @singledispatch
@@ -34,15 +50,20 @@ def event(fact: Fact) -> Message:
 
 @event.register
 def _opened(fact: Opened) -> Message:
+    flagged = isinstance(fact.reason, Flag)
     return pb.LabelTaskOpened(
-        label_task=wire.label_task(fact.task), label_task_id=fact.task.id, flag_id=fact.flag_id, created=fact.created
+        label_task=wire.label_task(fact.task),
+        label_task_id=fact.task.id,
+        flag_id=fact.reason.id if flagged else "",
+        label_request_id="" if flagged else fact.reason.id,
+        created=fact.created,
     )
 
 
 @event.register
 def _answered(fact: Answered) -> Message:
     return pb.AnnotationSubmitted(
-        annotation=wire.annotation(fact.annotation, label_task_id=fact.task.id),
+        annotation=wire.annotation(fact.annotation, task=fact.task),
         label_task_id=fact.task.id,
         project_id=fact.task.project_id,
         sample_id=fact.task.sample_id,
@@ -74,10 +95,10 @@ def _accepted(fact: Accepted) -> Message:
 @event.register
 def _disputed(fact: Disputed) -> Message:
     return pb.LabelTaskClosed(
-        label_task=wire.blind_label_task(fact.task),  # its flags are told once: twice they might not fit
+        label_task=wire.unflagged_label_task(fact.task),
         label_task_id=fact.task.id,
         flags=wire.flags(fact.task),
-        reason="DISPUTED",
+        reason="UNANSWERABLE" if fact.unanswerable else "DISPUTED",
         revision=fact.task.revision,
         close_time=wire.timestamp(fact.at),
     )

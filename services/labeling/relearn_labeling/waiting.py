@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from relearn_labeling import wire
-from relearn_labeling.domain.day import utc_day
+from relearn_labeling.domain.budgets import utc_day
 from relearn_labeling.store import Transaction
 from relearn_runtime import Now, Store, Waiting
 
@@ -18,7 +18,7 @@ async def waiting(project_id: str, *, store: Store[Transaction], now: Now) -> li
     async with store.transaction() as tx:
         policy = wire.policy(await tx.projects.require(project_id))
         size = await tx.queue.size(project_id, now=at)
-        answers = await tx.queue.answers_on(project_id, utc_day(at))
+        answers = await tx.days.answers_on(project_id, utc_day(at))
     today = f"{answers} of {policy.answers_per_day} answers today"
     if size.open_tasks == 0:
         return [Waiting(stage="label tasks", waits_for=f"flags: no open task; {today}")]

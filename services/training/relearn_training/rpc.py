@@ -15,7 +15,7 @@ from relearn_training import wire
 from relearn_training.clients import Datasets
 from relearn_training.deciding import begin
 from relearn_training.domain import studies as moves
-from relearn_training.domain.policy import DatasetVersion, NotNow, Start, Trigger, enough
+from relearn_training.domain.policy import DatasetVersion, NotNow, Start, Trigger, enough, never
 from relearn_training.store import Transaction
 
 Context: TypeAlias = "grpc.aio.ServicerContext[object, object]"
@@ -46,6 +46,12 @@ class TooFewLabels(WrongState):
     reason = NotNow.TOO_FEW_LABELS.value
 
 
+class Unsupported(WrongState):
+    """No model is trained on this kind of project."""
+
+    reason = NotNow.UNSUPPORTED.value
+
+
 class VersionNotFound(NotFound):
     """There is no such dataset version in the project."""
 
@@ -71,6 +77,8 @@ class TrainingRpc(TrainingServiceServicer):
             known = await tx.situations.lock(request.project_id)  # before the project is read: see `consider`
             project = await tx.projects.require(request.project_id)
             policy = wire.policy(project)
+            if (unsupported := never(policy)) is not None:
+                raise Unsupported(unsupported.detail)
             if policy.paused:
                 raise ProjectPaused(f"project {project.project_id} is paused; resume it first")
             if known.situation.study_running:

@@ -26,9 +26,12 @@ async def waiting(project_id: str, *, store: Store[Transaction], now: Now) -> li
         done = sum(run.state is not RunState.RUNNING for run in runs)
         line = f"study {study.id}: {done} of {study.plan.trials} trials done"
         return [Waiting(stage="study", waits_for=line, progress=moves.progress(study.plan, runs))]
+    policy = wire.policy(project)
+    if (unsupported := rules.never(policy)) is not None:
+        return [Waiting(stage="training policy", waits_for=f"nothing: {unsupported.detail}")]
     if known is None:
         return [Waiting(stage="training policy", waits_for="a dataset version", progress=0.0)]
-    decision = rules.decide(known.situation, wire.policy(project), now=now())
+    decision = rules.decide(known.situation, policy, now=now())
     if isinstance(decision, Start):
         return [Waiting(stage="training policy", waits_for=f"nothing: a study starts now ({decision.detail})")]
     return [

@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from relearn.datasets.v1.dataset_version_pb2 import DatasetVersion as DatasetVersionMessage
 from relearn.registry.v1.model_version_pb2 import Measurement as MeasurementMessage
 from relearn.registry.v1.model_version_pb2 import ModelFile
-from relearn.registry.v1.project_pb2 import Project
+from relearn.registry.v1.project_pb2 import INPUT_KIND_IMAGE, REGION_KIND_WHOLE, Project
 from relearn.training.v1 import events_pb2, study_pb2
 from relearn_runtime.errors import InvalidInput
 from relearn_training.domain.measurements import Measurement
@@ -46,8 +46,15 @@ def policy(project: Project) -> Policy:
         new_labels_after_alert=message.new_labels_after_alert,
         cool_down=message.cool_down.ToTimedelta(),
         paused=project.state == Project.STATE_PAUSED,
+        trainable=_is_trainable(project),
         revision=project.revision,
     )
+
+
+def _is_trainable(project: Project) -> bool:
+    kinds = set(project.label_set.region_kinds) or {REGION_KIND_WHOLE}
+    one_class = kinds == {REGION_KIND_WHOLE} and not project.label_set.multi_label
+    return project.input_kind == INPUT_KIND_IMAGE and one_class
 
 
 def plan(project: Project, known: Known) -> Plan:

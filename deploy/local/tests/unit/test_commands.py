@@ -88,7 +88,57 @@ def test_a_token_of_an_unknown_role_is_refused_with_the_roles_there_are(home):
     result = run("tokens", "add", "ada", "--role", "boss")
 
     assert result.exit_code == 2
-    assert "annotator, engineer, service" in result.output
+    assert "annotator, reviewer, manager, engineer, service" in result.output
+    assert (home / "tokens.json").read_text() == before
+
+
+def test_a_person_gets_a_token_is_listed_and_removed(home):
+    local.secrets(Home(path=home))
+
+    added = run("annotators", "add", "Jürgen", "--role", "reviewer")
+    listed = run("annotators", "list")
+    removed = run("annotators", "remove", "Jürgen")
+
+    assert len(added.stdout.strip()) >= 40
+    assert [line.split() for line in listed.stdout.splitlines()] == [["name", "role"], ["Jürgen", "reviewer"]]
+    assert removed.exit_code == 0
+    assert "Jürgen" not in json.loads((home / "tokens.json").read_text())["tokens"]
+    assert run("annotators", "list").stdout == ""
+
+
+def test_people_of_another_stack_are_in_the_file_that_is_named(home, tmp_path):
+    other = tmp_path / "tokens.json"
+    other.write_text('{"tokens": []}')
+
+    result = run("annotators", "add", "ada", "--tokens-file", str(other))
+
+    assert result.exit_code == 0
+    assert [one["role"] for one in json.loads(other.read_text())["tokens"]] == ["annotator"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("add", "ADA"), "ada (annotator) has this name already"),
+        (("add", "Registry"), "registry (service) has this name already"),
+        (("add", "a b"), "letters, digits"),
+        (("add", "-"), "letters, digits"),
+        (("add", "x" * 65), "letters, digits"),
+        (("add", "bob", "--role", "engineer"), "annotator, reviewer, manager, not 'engineer'"),
+        (("remove", "operator"), "nobody who answers label tasks"),
+        (("remove", "bob"), "nobody who answers label tasks"),
+    ],
+    ids=str,
+)
+def test_a_name_or_role_that_cannot_be_is_refused_in_words(home, words, said):
+    local.secrets(Home(path=home))
+    run("annotators", "add", "ada")
+    before = (home / "tokens.json").read_text()
+
+    result = run("annotators", *words)
+
+    assert result.exit_code == 2
+    assert said in result.output
     assert (home / "tokens.json").read_text() == before
 
 
@@ -120,6 +170,13 @@ def test_a_port_that_is_not_the_default_one_is_told():
     running = Stack(home="", supervisor=children.identity(os.getpid()), endpoints=endpoints, processes=())
 
     assert view.moved(running) == ["gateway listens on port 8002: 8001 was busy, or another one was set"]
+
+
+def test_a_page_is_told_with_its_address():
+    endpoints = {"console": "127.0.0.1:7017", "console-web": "127.0.0.1:8080"}
+    running = Stack(home="", supervisor=children.identity(os.getpid()), endpoints=endpoints, processes=())
+
+    assert view.pages(running) == ["console: http://127.0.0.1:8080"]
 
 
 def test_a_small_disk_for_what_is_downloaded_is_named_with_the_variable_that_moves_it(home, tmp_path, monkeypatch):
@@ -165,7 +222,8 @@ def test_what_belongs_to_another_user_is_said_in_a_line(home, monkeypatch):
 def test_the_use_of_the_compose_stack_is_told_with_its_token(home):
     result = run("compose-secrets")
 
-    start, variables = result.output.splitlines()
+    page, start, variables = result.output.splitlines()
+    assert page == "make page"
     assert start.startswith("docker compose --env-file ")
     assert f"RELEARN_TOKEN=$(cat {home / 'compose' / 'token'})" in variables
     assert "RELEARN_REGISTRY=127.0.0.1:7010" in variables

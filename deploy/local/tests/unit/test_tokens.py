@@ -30,7 +30,7 @@ def test_a_second_token_leaves_the_first_one_valid(tmp_path):
 
 
 def test_a_role_nobody_checks_for_is_refused(tmp_path):
-    with pytest.raises(tokens.UnknownRole, match="annotator, engineer, service, not 'boss'"):
+    with pytest.raises(tokens.UnknownRole, match="annotator, reviewer, manager, engineer, service, not 'boss'"):
         tokens.add(tmp_path / "tokens.json", subject="ada", role="boss")
 
 

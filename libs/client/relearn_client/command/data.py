@@ -18,21 +18,21 @@ from relearn_client.imports import OnProgress
 
 
 def import_folder(
-    folder: Annotated[Path, typer.Argument(help="Folder with one subfolder per class (PNG, JPEG).")],
+    folder: Annotated[Path, typer.Argument(help="Folder with one subfolder per class.")],
     project: Project,
-    unlabeled: Annotated[bool, typer.Option("--unlabeled", help="Pictures without classes, in any folders.")] = False,
+    unlabeled: Annotated[bool, typer.Option("--unlabeled", help="Samples without classes, in any folders.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Import pictures, all or none. Interrupted? Run it again: what is there is skipped."""
+    """Import pictures, texts, sounds or videos, all or none. Interrupted? Run it again: what is there is skipped."""
     with Relearn() as relearn, _progress() as on_progress:
         done = relearn.import_folder(project, folder, labeled=not unlabeled, on_progress=on_progress)
     if as_json:
         show_json(done)
         return
-    say(f"{done.received} pictures: {done.added} new, {done.labeled} newly labeled, {done.relabeled} relabeled")
+    say(f"{done.received} samples: {done.added} new, {done.labeled} newly labeled, {done.relabeled} relabeled")
     if done.skipped:
         some = ", ".join(done.skipped[:3]) + (", ..." if len(done.skipped) > 3 else "")
-        typer.echo(f"{len(done.skipped)} files skipped, neither PNG nor JPEG: {some}", err=True)
+        typer.echo(f"{len(done.skipped)} files skipped, not named like samples of this project: {some}", err=True)
     if done.version is None:
         say("nothing changed, so there is no new version")
         return
@@ -55,7 +55,7 @@ def versions(
         (v.dataset_version_id, at(v.created_at), str(v.counts.train), str(v.counts.validation), v.message)
         for v in found
     ]
-    empty = f"no version yet; import labeled pictures with: relearn import FOLDER --project {project}"
+    empty = f"no version yet; import labeled samples with: relearn import FOLDER --project {project}"
     show_table(("version", "committed", "train", "validation", "why"), rows, empty=empty)
 
 

@@ -1,18 +1,22 @@
-"""`relearn label`: take the next task, answer it, give it back, list."""
+"""`relearn label`: take the next task, answer it, give it back, list; take back what an annotator answered."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from relearn_client.client import Relearn
-from relearn_client.command.output import AsJson, Project, at, plain, say, show_json, show_table
+from relearn_client.command import label_files
+from relearn_client.command.output import AsJson, Project, Reason, at, plain, say, show_json, show_table
 from relearn_client.labeling import STATES
 
 app = typer.Typer(no_args_is_help=True, help="Label tasks: predictions that deserve a human answer.")
 TaskId = Annotated[str, typer.Argument(metavar="TASK", help="Id of the task.")]
+app.command("import")(label_files.import_labels)
+app.command("export")(label_files.export_labels)
 _SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg"}
 
 
@@ -63,6 +67,25 @@ def release(task: TaskId) -> None:
     with Relearn() as relearn:
         relearn.release_task(task)
     say("given back")
+
+
+@app.command()
+def revoke(
+    project: label_files.ProjectName,
+    annotator: Annotated[str, typer.Option(help="Whose answers no longer count.")],
+    reason: Reason,
+    since: Annotated[datetime | None, typer.Option(help="Only answers from then on, UTC.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take back all that an annotator answered in a project (for managers); what rests on it alone is asked again."""
+    from_then = None if since is None else since.replace(tzinfo=since.tzinfo or UTC)
+    with Relearn() as relearn:
+        done = relearn.revoke_annotator(project, annotator, reason=reason, since=from_then)
+    if as_json:
+        show_json(done)
+        return
+    say(f"{done.answers} answers of {annotator} no longer count")
+    say(f"{done.reopened} tasks are asked again, {done.decided} are decided by the other answers")
 
 
 @app.command("list")

@@ -105,6 +105,8 @@ def running(folder: Path, postgres, kafka, ports) -> Iterator[ClientStack]:
         metrics=dict.fromkeys(names, "127.0.0.1:0"),
         database_urls=urls,
         tokens={name: tokens.add(tokens_file, subject=name, role="service") for name in names},
+        web={},
+        web_secrets={},
         tokens_file=str(tokens_file),
         kafka_bootstrap_servers=kafka.bootstrap_servers,
         object_store_url=(folder / "objects").as_uri(),

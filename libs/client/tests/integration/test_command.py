@@ -33,7 +33,7 @@ def test_the_command_speaks_to_people_and_to_scripts(stack, command, relearn, fr
     run = command
     folder = str(pictures(tmp_path / "p", first=500))
     code, out, _ = run("import", folder, "--project", fruit)
-    assert (code, out.splitlines()[0]) == (0, "8 pictures: 8 new, 8 newly labeled, 0 relabeled")
+    assert (code, out.splitlines()[0]) == (0, "8 samples: 8 new, 8 newly labeled, 0 relabeled")
     code, out, _ = run("versions", fruit, "--json")
     assert (code, json.loads(out)[0]["counts"]["imported"]) == (0, 8)
 
@@ -117,3 +117,26 @@ def test_status_asks_every_service(command):
 
     assert code == 1  # there is no gateway here
     assert out.count("serving") == 6
+
+
+def test_labels_in_a_file_come_in_with_what_was_refused_and_go_out_with_where_to_go_on(command, fruit, tmp_path):
+    run, folder = command, pictures(tmp_path / "p", first=900)
+    labels = tmp_path / "labels.csv"
+    labels.write_text("sample,label\nboot/0.png,boot\nshirt/0.png,hat\ngone.png,boot\n")
+    arguments = ("label", "import", fruit, str(labels), "--format", "csv", "--images", str(folder))
+
+    code, out, err = run(*arguments)
+    _, again, _ = run(*arguments)
+    exported, told, _ = run("label", "export", fruit, "--format", "csv", "--out", str(tmp_path / "out.csv"))
+    wrong, _, advice = run("label", "export", fruit, "--format", "cocoa", "--out", str(tmp_path / "out"))
+
+    assert (code, err) == (0, "")
+    assert out.splitlines()[:2] == ["1 of 3 records taken, 0 of them were there already", "2 samples uploaded"]
+    assert [line.split()[:3] for line in out.splitlines()[3:5]] == [
+        ["line", "4", "NO_MEDIA"],
+        ["line", "3", "NOT_IN_LABEL_SET"],
+    ]
+    assert again.splitlines()[0] == "1 of 3 records taken, 1 of them were there already"
+    assert (exported, len((tmp_path / "out.csv").read_text().splitlines())) == (0, 2)
+    assert told.splitlines()[-1].startswith("only what changes from now on: --since ")
+    assert (wrong, advice.splitlines()[1][:14]) == (1, "name one of js")

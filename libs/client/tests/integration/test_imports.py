@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
-from client_stack import pictures, png
+from client_stack import pictures, png, project
 
 from relearn_client import InvalidInput, NewSample
 
@@ -50,12 +52,29 @@ def test_an_import_that_ends_before_its_time_is_refused(relearn, fruit):
 
 
 def test_a_sample_that_is_too_large_is_named_before_it_is_sent(relearn, fruit):
-    large = NewSample(content=bytes(16 * 2**20 + 1))
+    large = NewSample(content=bytes(30 * 2**20 + 1))
 
-    with pytest.raises(InvalidInput, match="sample 2 has more than 16 MiB") as caught:
+    with pytest.raises(InvalidInput, match="sample 2 has more than 30 MiB") as caught:
         relearn.import_samples(fruit, [NewSample(content=png(1)), large], origin="a test")
 
-    assert caught.value.reason == "IMAGE_TOO_LARGE"
+    assert caught.value.reason == "SAMPLE_TOO_LARGE"
+
+
+def test_a_folder_of_texts_is_imported_into_a_project_of_texts(relearn, tmp_path):
+    name = f"notes-{uuid4().hex[:8]}"
+    relearn.apply_project(project(name, input_kind="text"))
+    for number, text in enumerate(("a boot", "a shirt")):
+        path = tmp_path / "notes" / text.removeprefix("a ") / f"{number}.txt"
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+
+    done = relearn.import_folder(name, tmp_path / "notes")
+
+    assert (done.added, done.labeled, done.skipped) == (2, 2, ())
+    (tmp_path / "notes" / "boot" / "2.txt").write_bytes(png(1))
+    with pytest.raises(InvalidInput, match=r"2\.txt: .* a picture") as caught:
+        relearn.import_folder(name, tmp_path / "notes")
+    assert caught.value.reason == "OTHER_INPUT_KIND"
 
 
 def test_a_file_that_is_no_picture_is_named_and_nothing_of_its_folder_is_imported(relearn, fruit, tmp_path):

@@ -49,6 +49,18 @@ def test_names_are_short_and_values_are_kept(policy, value, field, expected):
     assert getattr(getattr(project, policy), field) == expected
 
 
+def test_a_label_set_names_kinds_and_attributes():
+    attributes = [{"name": "state", "values": ["new", "worn"], "required": True}, {"name": "note", "classes": ["pear"]}]
+    label_set = {"classes": ["apple", "pear"], "region_kinds": ["box", "polygon"], "attributes": attributes}
+
+    project = project_file.parse({**SMALL, "label_set": label_set, "labeling": {"truth": "dawid-skene"}})
+
+    assert list(project.label_set.region_kinds) == [pb.REGION_KIND_BOX, pb.REGION_KIND_POLYGON]
+    assert list(project.label_set.attributes[0].values) == ["new", "worn"]
+    assert project.labeling.truth == pb.TRUTH_DAWID_SKENE
+    assert project_file.shown(project)["label_set"] == label_set
+
+
 def test_the_metric_has_a_short_name():
     assert project_file.parse({**SMALL, "metric": "accuracy"}).metric == pb.METRIC_ACCURACY
 
@@ -87,11 +99,16 @@ def test_an_unknown_key_is_refused_with_its_path_and_the_nearest_known_one():
         ({"training": {"new_share": "half"}}, "training.new_share", "must be a number, got 'half'"),
         ({"training": {"families": "plain-cnn"}}, "training.families", "must be a list, got 'plain-cnn'"),
         ({"training": 3}, "training", "must be a mapping of fields, got 3"),
-        ({"input_kind": "sound"}, "input_kind", "must be one of image, got 'sound'"),
-        ({"input_kind": 1}, "input_kind", "must be one of image, got 1"),
+        ({"input_kind": "sound"}, "input_kind", "must be one of image, text, audio, video, got 'sound'"),
+        ({"input_kind": 1}, "input_kind", "must be one of image, text, audio, video, got 1"),
         ({"promotion": {"approval": "x"}}, "promotion.approval", "must be one of automatic, manual, got 'x'"),
         ({"project_id": 7}, "project_id", "must be text, got 7: put it in quotes"),
         ({"label_set": {"classes": ["a", False]}}, "label_set.classes[1]", "must be text, got yes/no: put it in quotes"),  # noqa: E501
+        ({"label_set": {"multi_label": "yes"}}, "label_set.multi_label", "must be true or false, got 'yes'"),
+        ({"label_set": {"region_kinds": ["box", "bix"]}}, "label_set.region_kinds[1]", "must be one of whole, box, polygon, track, span, segment, got 'bix'"),  # noqa: E501
+        ({"label_set": {"attributes": [{"name": "a"}, {"nam": "b"}]}}, "label_set.attributes[1].nam", "is unknown; did you mean name?"),  # noqa: E501
+        ({"label_set": {"attributes": ["colour"]}}, "label_set.attributes[0]", "must be a mapping of fields, got 'colour'"),  # noqa: E501
+        ({"label_set": {"attributes": [{"values": [1]}]}}, "label_set.attributes[0].values[0]", "must be text, got 1: put it in quotes"),  # noqa: E501
         ({"label_set": {"version": 2}}, "label_set.version", "is set by the registry; leave it out"),
         ({"revision": 2}, "revision", "is set by the registry; leave it out"),
         ({"monitoring": {"margin": None}}, "monitoring.margin", "has no value; leave it out to get its default"),

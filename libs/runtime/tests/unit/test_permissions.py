@@ -14,6 +14,7 @@ import relearn
 from relearn_runtime.callers import Caller
 from relearn_runtime.errors import PermissionDenied, Unauthenticated
 from relearn_runtime.permissions import DENIED, Permissions, Rule, rule_of, rules_of
+from relearn_runtime.tokens import ROLES
 
 ENGINEER = Caller(subject="ada", role="engineer")
 
@@ -32,7 +33,7 @@ def test_every_method_declares_who_may_call_it(method):
 
     assert rule != DENIED, f"{method.full_name} has no option relearn.auth.v1.permission"
     assert rule.open is False, f"{method.full_name} is open to everybody"
-    assert rule.roles <= {"annotator", "engineer", "service"}
+    assert rule.roles <= set(ROLES)
 
 
 def test_there_are_methods():

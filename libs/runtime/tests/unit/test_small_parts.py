@@ -162,7 +162,7 @@ async def test_a_process_without_parts_that_could_end_does_not_fail(tmp_path):
     tokens = tmp_path / "tokens.json"
     tokens.write_text('{"tokens": []}')
     addresses = {"listen_address": "127.0.0.1:0", "metrics_address": "127.0.0.1:0"}
-    config = ProcessConfig(kafka_bootstrap_servers="nowhere:9092", tokens_file=tokens, token="t", **addresses)
+    config = ProcessConfig(tokens_file=tokens, **addresses)
     service = Service(name="gateway", config=config)
 
     failing = asyncio.create_task(service.fails())
@@ -170,6 +170,44 @@ async def test_a_process_without_parts_that_could_end_does_not_fail(tmp_path):
 
     assert not failing.done()
     failing.cancel()
+
+
+class Door:
+    """Notes what happens to it, and what the service's gRPC side did at that moment."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self.fails = asyncio.Event()
+        self.service: Service | None = None
+
+    async def start(self) -> None:
+        assert self.service is not None
+        self.heard.append(f"start beside {self.service.address.rpartition(':')[0]}")
+
+    async def run(self) -> None:
+        await self.fails.wait()
+        raise ZeroDivisionError("the door fell off")
+
+    async def stop(self, grace_s: float) -> None:
+        self.heard.append(f"stop within {grace_s:g}")
+
+
+async def test_a_door_opens_when_grpc_listens_is_stopped_with_the_service_and_its_end_is_the_service_s(tmp_path):
+    tokens = tmp_path / "tokens.json"
+    tokens.write_text('{"tokens": []}')
+    addresses = {"listen_address": "127.0.0.1:0", "metrics_address": "127.0.0.1:0"}
+    door = Door()
+    config = ProcessConfig(tokens_file=tokens, drain_timeout_s=3, **addresses)
+    door.service = service = Service(name="console", config=config, doors=[door])
+
+    await service.start()
+    door.fails.set()
+    with pytest.raises(ZeroDivisionError, match="fell off"):
+        async with asyncio.timeout(60):
+            await service.fails()
+    await service.stop()
+
+    assert door.heard == ["start beside 127.0.0.1", "stop within 3"]
 
 
 async def test_a_job_goes_on_after_an_error():

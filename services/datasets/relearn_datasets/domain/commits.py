@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import Enum
 
 from relearn_datasets.domain.samples import Draw, Stream, Use, version_id
+from relearn_datasets.domain.values import LabelValue
 
 
 class Effect(Enum):
@@ -19,7 +20,7 @@ class Effect(Enum):
     ADDED = "added"
     RELABELED = "relabeled"
     CONFIRMED = "confirmed"
-    """The same class again, now from another label: provenance changes, content does not."""
+    """The same value again, now from another label: provenance changes, content does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +33,9 @@ class Change:
     """
 
     sha256: bytes
-    old_label: str | None
+    old_label: LabelValue | None
     old_label_id: str | None
-    new_label: str
+    new_label: LabelValue
     new_label_id: str | None
     use: Use
     draw: Draw
@@ -84,7 +85,7 @@ class Version:
         digest: 32 bytes over the parent's digest and the changes.
         counts: what it holds.
         new_counts: what its commit added.
-        relabeled: samples whose class its commit changed.
+        relabeled: samples whose label its commit changed.
     """
 
     project_id: str
@@ -180,8 +181,8 @@ def _canonical(change: Change) -> bytes:
     probability = change.draw.probability
     parts = (
         change.sha256,
-        (change.old_label or "").encode(),
-        change.new_label.encode(),
+        change.old_label.canonical if change.old_label else b"",
+        change.new_label.canonical,
         change.use.value.encode(),
         change.draw.stream.value.encode(),
         b"" if probability is None else struct.pack(">d", probability),

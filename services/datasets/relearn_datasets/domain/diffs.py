@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from relearn_datasets.domain.errors import DifferentProjects
 from relearn_datasets.domain.samples import parse_version_id
+from relearn_datasets.domain.values import LabelValue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,10 +14,15 @@ class Step:
     """One row of the log: a sample's label before and after one commit; None means without a label."""
 
     sha256: bytes
-    old_label: str | None
+    old_label: LabelValue | None
     old_label_id: str | None
-    new_label: str | None
+    new_label: LabelValue | None
     new_label_id: str | None
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the regions of both labels."""
+        return sum(label.size_bytes for label in (self.old_label, self.new_label) if label is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,12 +54,30 @@ class DifferentProjects(InvalidInput):
 
 
 class UnsupportedLabel(InvalidInput):
-    """A label that is not one class for the whole sample."""
+    """A label of a kind that the project's label set does not have, or of a region that this service does not know."""
 
     reason = "UNSUPPORTED_LABEL"
 
 
-class ImageRefused(InvalidInput):
+class SampleRefused(InvalidInput):
+    """Bytes that are no acceptable sample; `media_reason` of the metadata says why, as libs/media has it."""
+
+    reason = "SAMPLE_REFUSED"
+
+
+class SampleTooLarge(SampleRefused):
+    """More bytes, seconds or pixels than are accepted."""
+
+    reason = "SAMPLE_TOO_LARGE"
+
+
+class OtherInputKind(SampleRefused):
+    """A good sample, but of another kind than the project's."""
+
+    reason = "OTHER_INPUT_KIND"
+
+
+class ImageRefused(SampleRefused):
     """Bytes that are no acceptable picture."""
 
     reason = "IMAGE_UNDECODABLE"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
-from relearn_datasets.domain.errors import NotInLabelSet
+from relearn_datasets.domain.errors import NotInLabelSet, UnsupportedLabel
 from relearn_datasets.domain.samples import Draw
+from relearn_datasets.domain.values import LabelValue
 from relearn_runtime.errors import NotYetKnown
 
 
@@ -26,7 +27,7 @@ class AcceptedLabel:
     """A human answer about a sample.
 
     Attributes:
-        label_set_version: what its class is a word of.
+        label_set_version: what its classes are words of.
         revision: raised by labeling with each answer about the task; an older one never overwrites a newer.
         draw: of the first flag it was asked for, None without flags.
         event_id: of the first LabelAccepted that told it: the cause of its commit.
@@ -35,7 +36,7 @@ class AcceptedLabel:
     label_id: str
     project_id: str
     sha256: bytes
-    label: str
+    label: LabelValue
     label_set_version: int
     revision: int
     draw: Draw | None
@@ -51,10 +52,17 @@ class AcceptedLabel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelSet:
-    """Classes an answer may have."""
+    """What an answer may say, as far as this service looks.
+
+    Attributes:
+        whole: whether it may name a class for the whole sample.
+        one_class: whether it must be one class for the whole sample.
+    """
 
     version: int
     classes: frozenset[str]
+    whole: bool = True
+    one_class: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,17 +82,43 @@ class WaitingLabels:
     oldest_at: datetime
 
 
-def check_label(label: str, label_set: LabelSet, *, label_set_version: int | None = None) -> None:
-    """Refuses a class that is not in the label set.
+def check_imported(class_name: str, label_set: LabelSet) -> None:
+    """Refuses a class that an import gives to a whole sample.
+
+    Raises:
+        UnsupportedLabel: labels of this label set are regions within samples.
+        NotInLabelSet: the class is none of its own.
+    """
+    if not label_set.whole:
+        raise UnsupportedLabel(f"label set {label_set.version} has no class for a whole sample", label=class_name)
+    _check_classes([class_name], label_set)
+
+
+def check_accepted(label: AcceptedLabel, classes: Collection[str], label_set: LabelSet) -> None:
+    """Refuses a label that the project cannot use.
+
+    One that was given under an older label set may be of another kind, as long as its classes are still there.
+
+    Args:
+        classes: all that its regions name.
+        label_set: the project's, now.
 
     Raises:
         NotYetKnown: the label is in a newer label set than this service has heard of.
-        NotInLabelSet: anything else.
+        NotInLabelSet: a class that the label set does not have.
+        UnsupportedLabel: not exactly one class for the whole sample, where labels are that.
     """
-    if label_set_version is not None and label_set_version > label_set.version:
-        raise NotYetKnown(f"label set {label_set_version} is not known yet, the newest is {label_set.version}")
-    if label not in label_set.classes:
-        raise NotInLabelSet(f"{label!r} is not in label set {label_set.version}", label=label)
+    if label.label_set_version > label_set.version:
+        raise NotYetKnown(f"label set {label.label_set_version} is not known yet, the newest is {label_set.version}")
+    _check_classes(classes, label_set)
+    if label_set.one_class and label.label_set_version == label_set.version and label.label.class_name is None:
+        raise UnsupportedLabel("a label must be one class for the whole sample")
+
+
+def _check_classes(classes: Collection[str], label_set: LabelSet) -> None:
+    for name in classes:
+        if name not in label_set.classes:
+            raise NotInLabelSet(f"{name!r} is not in label set {label_set.version}", label=name)
 
 
 def receive(known: Sequence[AcceptedLabel], incoming: AcceptedLabel) -> list[AcceptedLabel]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from relearn_datasets.domain.samples import Draw, Use
+from relearn_datasets.domain.values import LabelValue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +19,7 @@ class PackedSample:
     sample_id: str
     sha256: bytes
     size_bytes: int
-    label: str
+    label: LabelValue
     use: Use
     draw: Draw
     group_key: str

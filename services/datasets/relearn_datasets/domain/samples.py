@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import Enum
 
 from relearn_datasets.domain.errors import UnknownSample, UnknownVersion
+from relearn_datasets.domain.values import LabelValue
 
 _PROJECT = r"[a-z][a-z0-9-]{0,39}"
 _SAMPLE_ID = re.compile(rf"({_PROJECT})/sample/([0-9a-f]{{64}})")
@@ -76,7 +77,7 @@ class Sample:
     use: Use | None
     draw: Draw | None
     origin: str
-    label: str | None
+    label: LabelValue | None
     created_at: datetime
 
     @property

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from relearn_datasets.domain.commits import Change
 from relearn_datasets.domain.samples import IMPORTED, Draw, Use
 from relearn_datasets.domain.uses import Shares, bucket, use_of
+from relearn_datasets.domain.values import LabelValue, one_class
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,13 +16,13 @@ class Current:
     """What a sample is now, its row locked.
 
     Attributes:
-        imported_label: what the last import said, whatever people have said since.
+        imported_label: the class that the last import said, whatever people have said since.
         draw: None while nobody has asked for its label and none is there.
     """
 
     sha256: bytes
     group_key: str
-    label: str | None
+    label: LabelValue | None
     label_id: str | None
     imported_label: str | None
     draw: Draw | None
@@ -37,7 +38,7 @@ class Wanted:
     """
 
     sha256: bytes
-    label: str
+    label: LabelValue
     label_id: str | None
     draw: Draw
 
@@ -92,9 +93,9 @@ def imported(label: str | None, current: Current) -> Wanted | None:
     An import is compared with the last import, not with today's label: the same folder imported again must not undo
     what people have corrected since.
     """
-    if label is None or label == current.imported_label or label == current.label:
+    if label is None or label == current.imported_label or one_class(label) == current.label:
         return None
-    return Wanted(sha256=current.sha256, label=label, label_id=None, draw=IMPORTED)
+    return Wanted(sha256=current.sha256, label=one_class(label), label_id=None, draw=IMPORTED)
 
 
 def draw_after_flag(current: Current, flagged: Draw) -> Draw:

@@ -14,10 +14,12 @@ from relearn_datasets.domain.diffs import Range, Step
 from relearn_datasets.domain.errors import UnknownVersion
 from relearn_datasets.domain.samples import Stream, Use, version_id
 from relearn_datasets.store.bulk import copy
+from relearn_datasets.store.columns import columns_of, label_value
 from relearn_datasets.store.tables import changes, commits, heads
 
 _CHANGE_COLUMNS = (
-    "project_id", "sha256", "number", "effect", "old_label", "old_label_id", "new_label", "new_label_id",
+    "project_id", "sha256", "number", "effect",
+    "old_label", "old_regions", "old_label_id", "new_label", "new_regions", "new_label_id",
 )  # fmt: skip
 
 
@@ -47,9 +49,9 @@ class Commits:
                 change.sha256,
                 number,
                 change.effect.value,
-                change.old_label,
+                *columns_of(change.old_label),
                 change.old_label_id,
-                change.new_label,
+                *columns_of(change.new_label),
                 change.new_label_id,
             )
             for change in new
@@ -103,15 +105,15 @@ class Commits:
         within = (c.project_id == of.project_id) & (c.number > of.after) & (c.number <= of.upto)
         if after is not None:
             within &= c.sha256 > after
-        columns = (c.sha256, c.old_label, c.old_label_id, c.new_label, c.new_label_id)
-        found = sa.select(*columns).where(within).order_by(c.sha256, c.number)
+        old, new = (c.old_label, c.old_regions, c.old_label_id), (c.new_label, c.new_regions, c.new_label_id)
+        found = sa.select(c.sha256, *old, *new).where(within).order_by(c.sha256, c.number)
         async with self._connection.stream(found) as rows:
             async for row in rows:
                 yield Step(
                     sha256=bytes(row.sha256),
-                    old_label=row.old_label,
+                    old_label=label_value(row.old_label, row.old_regions),
                     old_label_id=row.old_label_id,
-                    new_label=row.new_label,
+                    new_label=label_value(row.new_label, row.new_regions),
                     new_label_id=row.new_label_id,
                 )
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relearn_datasets.domain.labels import AcceptedLabel, LabelState, WaitingLabels
 from relearn_datasets.store.bulk import arrays
-from relearn_datasets.store.samples import draw
+from relearn_datasets.store.columns import columns_of, draw, required_value
 from relearn_datasets.store.tables import labels
 
 
@@ -33,11 +33,13 @@ class Labels:
         changed = changed.values(revision=label.revision, state=label.state.value)
         if (await self._connection.execute(changed)).rowcount:
             return
+        class_name, regions = columns_of(label.label)
         new = sa.insert(labels).values(
             label_id=label.label_id,
             project_id=label.project_id,
             sha256=label.sha256,
-            label=label.label,
+            label=class_name,
+            regions=regions,
             label_set_version=label.label_set_version,
             revision=label.revision,
             stream=label.draw.stream.value if label.draw else None,
@@ -94,7 +96,7 @@ def _label(row: Any) -> AcceptedLabel:
         label_id=row.label_id,
         project_id=row.project_id,
         sha256=bytes(row.sha256),
-        label=row.label,
+        label=required_value(row.label, row.regions),
         label_set_version=row.label_set_version,
         revision=row.revision,
         draw=draw(row),

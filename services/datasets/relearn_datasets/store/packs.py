@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from relearn_datasets.domain.commits import Version
 from relearn_datasets.domain.packs import Pack, PackedSample
 from relearn_datasets.domain.samples import IMPORTED, Use, sample_id
-from relearn_datasets.store.samples import draw
+from relearn_datasets.store.columns import draw, required_value
 from relearn_datasets.store.tables import packs
 
 
@@ -73,7 +73,8 @@ class Packs:
     async def state(self, project_id: str, number: int, *, after: bytes, limit: int) -> Sequence[PackedSample]:
         """What a version holds, however old it is: labeled samples above `after`, in order of SHA-256."""
         found = sa.text(
-            """select distinct on (changes.sha256) changes.sha256, changes.number, changes.new_label,
+            """select distinct on (changes.sha256) changes.sha256, changes.number,
+                 changes.new_label, changes.new_regions,
                  samples.size_bytes, samples.stream, samples.probability, samples.group_key, groups.use
                from changes
                  join samples using (project_id, sha256)
@@ -88,7 +89,7 @@ class Packs:
                 sample_id=sample_id(project_id, bytes(row.sha256)),
                 sha256=bytes(row.sha256),
                 size_bytes=row.size_bytes,
-                label=row.new_label,
+                label=required_value(row.new_label, row.new_regions),
                 use=Use(row.use),
                 draw=draw(row) or IMPORTED,
                 group_key=row.group_key,

@@ -12,10 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relearn_datasets.domain.commits import Change
 from relearn_datasets.domain.errors import UnknownSample
-from relearn_datasets.domain.samples import Content, Draw, Sample, Stream, Use, sample_id
+from relearn_datasets.domain.samples import Content, Draw, Sample, Use, sample_id
 from relearn_datasets.domain.settling import Current
 from relearn_datasets.domain.uses import bucket
 from relearn_datasets.store.bulk import arrays
+from relearn_datasets.store.columns import draw, label_value
 from relearn_datasets.store.tables import groups, samples
 
 
@@ -135,7 +136,7 @@ class Samples:
     async def lock(self, project_id: str, sha256s: Iterable[bytes]) -> Mapping[bytes, Current]:
         """Samples by SHA-256, locked: whoever holds a sample's row holds its labels too."""
         statement = arrays(
-            """select sha256, group_key, label, label_id, imported_label, stream, probability from samples
+            """select sha256, group_key, label, regions, label_id, imported_label, stream, probability from samples
                where project_id = :project_id and sha256 = any(:sha256s) order by sha256 for no key update""",
             sha256s=sa.LargeBinary,
         )
@@ -151,7 +152,7 @@ class Samples:
         if not labels:
             return {}
         statement = arrays(
-            """select sha256, group_key, samples.label, label_id, imported_label, stream, probability
+            """select sha256, group_key, samples.label, regions, label_id, imported_label, stream, probability
                from unnest(:sha256s, :labels) as new (sha256, label) join samples using (sha256)
                where project_id = :project_id and imported_label is distinct from new.label
                order by sha256 for no key update of samples""",
@@ -184,14 +185,15 @@ class Samples:
         if not changes:
             return
         statement = arrays(
-            """update samples set label = new.label, label_id = new.label_id,
+            """update samples set label = new.label, regions = new.regions, label_id = new.label_id,
                  stream = coalesce(samples.stream, new.stream),
                  probability = case when samples.stream is null then new.probability else samples.probability end
-               from unnest(:sha256s, :labels, :label_ids, :streams, :probabilities)
-                 as new (sha256, label, label_id, stream, probability)
+               from unnest(:sha256s, :labels, :regions, :label_ids, :streams, :probabilities)
+                 as new (sha256, label, regions, label_id, stream, probability)
                where project_id = :project_id and samples.sha256 = new.sha256""",
             sha256s=sa.LargeBinary,
             labels=sa.Text,
+            regions=sa.LargeBinary,
             label_ids=sa.Text,
             streams=sa.Text,
             probabilities=sa.Double,
@@ -199,7 +201,8 @@ class Samples:
         values = {
             "project_id": project_id,
             "sha256s": [change.sha256 for change in changes],
-            "labels": [change.new_label for change in changes],
+            "labels": [change.new_label.class_name for change in changes],
+            "regions": [change.new_label.regions for change in changes],
             "label_ids": [change.new_label_id for change in changes],
             "streams": [change.draw.stream.value for change in changes],
             "probabilities": [change.draw.probability for change in changes],
@@ -221,16 +224,11 @@ def _is(project_id: str, sha256: bytes) -> sa.ColumnElement[bool]:
     return (samples.c.project_id == project_id) & (samples.c.sha256 == sha256)
 
 
-def draw(row: Any) -> Draw | None:
-    """The draw in the columns stream and probability."""
-    return Draw(stream=Stream(row.stream), probability=row.probability) if row.stream else None
-
-
 def _current(row: Any) -> Current:
     return Current(
         sha256=bytes(row.sha256),
         group_key=row.group_key,
-        label=row.label,
+        label=label_value(row.label, row.regions),
         label_id=row.label_id,
         imported_label=row.imported_label,
         draw=draw(row),
@@ -245,6 +243,6 @@ def _sample(row: Any) -> Sample:
         use=Use(row.use) if row.use else None,
         draw=draw(row),
         origin=row.origin,
-        label=row.label,
+        label=label_value(row.label, row.regions),
         created_at=row.created_at,
     )

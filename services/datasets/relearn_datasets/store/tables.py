@@ -25,7 +25,8 @@ groups = sa.Table(
     sa.Column("use", sa.Text),
 )
 
-# label, label_id: of the newest version. imported_label: what the last import said, whatever people said since.
+# label, regions, label_id: of the newest version. imported_label: the class that the last import said, whatever people
+# have said since.
 samples = sa.Table(
     "samples",
     metadata,
@@ -38,6 +39,7 @@ samples = sa.Table(
     sa.Column("stream", sa.Text),
     sa.Column("probability", sa.Double),
     sa.Column("label", sa.Text),
+    sa.Column("regions", sa.LargeBinary),
     sa.Column("label_id", sa.Text),
     sa.Column("imported_label", sa.Text),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -75,8 +77,10 @@ changes = sa.Table(
     sa.Column("number", sa.BigInteger, primary_key=True),
     sa.Column("effect", sa.Text, nullable=False),
     sa.Column("old_label", sa.Text),
+    sa.Column("old_regions", sa.LargeBinary),
     sa.Column("old_label_id", sa.Text),
     sa.Column("new_label", sa.Text),
+    sa.Column("new_regions", sa.LargeBinary),
     sa.Column("new_label_id", sa.Text),
 )
 
@@ -86,7 +90,8 @@ labels = sa.Table(
     sa.Column("label_id", sa.Text, primary_key=True),
     sa.Column("project_id", sa.Text, nullable=False),
     sa.Column("sha256", sa.LargeBinary, nullable=False),
-    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("label", sa.Text),
+    sa.Column("regions", sa.LargeBinary),
     sa.Column("label_set_version", sa.Integer, nullable=False),
     sa.Column("revision", sa.BigInteger, nullable=False),
     sa.Column("stream", sa.Text),

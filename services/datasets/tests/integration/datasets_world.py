@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import wave
 from collections.abc import Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import av
 import grpc
 import numpy as np
 import pytest
@@ -54,6 +56,31 @@ def animated_png() -> bytes:
     return buffer.getvalue()
 
 
+def tone(frames: int) -> bytes:
+    """A WAV of so many frames, 8,000 a second."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(b"\x00\x10" * frames)
+    return buffer.getvalue()
+
+
+def video(frames: int) -> bytes:
+    """An MP4 of so many frames, 10 a second."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as output:
+        stream = output.add_stream("mpeg4", rate=10)
+        stream.width = stream.height = 32
+        stream.pix_fmt = "yuv420p"
+        for number in range(frames):
+            pixels = np.full((32, 32, 3), number * 20, np.uint8)
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        output.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
 def id_of(content: bytes, name: str = "clothes") -> str:
     return f"{name}/sample/{sha256(content).hexdigest()}"
 
@@ -67,13 +94,19 @@ def project(
     classes: Any = CLASSES,
     **more: Any,
 ) -> project_pb2.Project:
-    label_set = project_pb2.LabelSet(version=more.pop("label_set_version", 1), classes=classes)
+    label_set = project_pb2.LabelSet(
+        version=more.pop("label_set_version", 1),
+        classes=classes,
+        region_kinds=[f"REGION_KIND_{kind}" for kind in more.pop("region_kinds", ())],
+        multi_label=more.pop("multi_label", False),
+    )
+    input_kind = more.pop("input_kind", project_pb2.INPUT_KIND_IMAGE)
     state = more.pop("state", project_pb2.Project.STATE_ACTIVE)
     policy = project_pb2.DatasetsPolicy(commit_labels=labels, **more)
     policy.commit_after.FromTimedelta(timedelta(seconds=after_s))
     return project_pb2.Project(
         project_id=name,
-        input_kind=project_pb2.INPUT_KIND_IMAGE,
+        input_kind=input_kind,
         label_set=label_set,
         revision=revision,
         state=state,

@@ -10,7 +10,7 @@ from hashlib import sha256
 import grpc
 import pytest
 import sqlalchemy as sa
-from datasets_world import accepted, animated_png, header, id_of, labeled, part, png, project, refused
+from datasets_world import accepted, animated_png, header, id_of, labeled, part, png, project, refused, tone, video
 
 from relearn.datasets.v1.datasets_service_pb2_grpc import DatasetsServiceStub
 from relearn.datasets.v1.events_pb2 import VersionCommitted
@@ -158,6 +158,40 @@ async def test_one_bad_sample_refuses_the_stream_and_its_place_is_named(clothes)
             await clothes.import_(header(), *labeled(range(300)), one, *labeled(range(300, 310)))
 
     assert await nothing_is_visible(clothes)
+
+
+@pytest.mark.parametrize(
+    ("kind", "good", "bad"),
+    [
+        ("TEXT", [b"a boot", "ein Stück".encode()], {"SAMPLE_REFUSED": b"caf\xe9", "OTHER_INPUT_KIND": png(1)}),
+        ("AUDIO", [tone(800), tone(1600)], {"SAMPLE_REFUSED": tone(0), "OTHER_INPUT_KIND": b"a boot"}),
+        ("VIDEO", [video(5), video(6)], {"SAMPLE_REFUSED": video(5)[:99], "OTHER_INPUT_KIND": tone(800)}),
+    ],
+)
+async def test_samples_of_every_modality_are_imported_and_those_of_others_refused(datasets, kind, good, bad):
+    await datasets.apply(project("media", input_kind=f"INPUT_KIND_{kind}"))
+    types = {"TEXT": "text/plain; charset=utf-8", "AUDIO": "audio/wav", "VIDEO": "video/mp4"}
+
+    for reason, content in {**bad, "SAMPLE_TOO_LARGE": good[0][:12] + b" " * (30 * 2**20)}.items():
+        async with refused(INVALID, reason, place="3"):
+            await datasets.import_(header("media"), *(part(one, "bag") for one in good), part(content, "bag"))
+        async with refused(INVALID, reason):
+            await datasets.put(content, name="media")
+    assert await nothing_is_visible(datasets)
+    response = await datasets.import_(header("media"), *(part(one, "bag") for one in good))
+
+    assert (response.added, response.dataset_version.counts.imported) == (2, 2)
+    sample = await datasets.sample(good[0], name="media", with_content=True)
+    assert (sample.sample.media_type, sample.sample.label, sample.content) == (types[kind], "bag", good[0])
+
+
+async def test_a_class_of_the_whole_sample_is_refused_where_labels_are_regions(datasets):
+    await datasets.apply(project(region_kinds=["BOX"]))
+
+    async with refused(INVALID, "UNSUPPORTED_LABEL", place="2"):
+        await datasets.import_(header(), part(png(0)), part(png(1), "bag"))
+
+    assert (await datasets.import_(header(), part(png(0)), part(png(1)))).added == 2
 
 
 async def test_a_stream_of_the_wrong_shape_is_refused(clothes):

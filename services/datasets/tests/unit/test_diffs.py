@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from relearn_datasets.domain.diffs import Fold, Step, Totals, between
 from relearn_datasets.domain.errors import DifferentProjects, UnknownVersion
+from relearn_datasets.domain.values import LabelValue, one_class
 
 COMMITS = st.lists(
-    st.dictionaries(st.integers(1, 8), st.sampled_from(["boot", "bag", None]), max_size=5), min_size=1, max_size=8
+    st.dictionaries(st.integers(1, 8), st.sampled_from(["boot", "bag", "", None]), max_size=5), min_size=1, max_size=8
 )
 
 
@@ -27,12 +28,17 @@ def log_of(commits) -> tuple[list[dict[int, str]], list[tuple[int, int, Step]]]:
     return states, rows
 
 
+def value(label: str | None) -> LabelValue | None:
+    """Of a class, of nothing at all (the empty word), or no label."""
+    return one_class(label) if label else None if label is None else LabelValue(class_name=None, regions=b"")
+
+
 def step(sample: int, old: str | None, new: str | None) -> Step:
     return Step(
         sha256=sample.to_bytes(32, "big"),
-        old_label=old,
+        old_label=value(old),
         old_label_id=old and f"{old}-id",
-        new_label=new,
+        new_label=value(new),
         new_label_id=new and f"{new}-id",
     )
 
@@ -56,7 +62,7 @@ def test_a_fold_of_the_commits_between_is_the_difference_of_the_states(commits, 
     }
 
     keys = states[low].keys() | states[high].keys()
-    expected = {key: (states[low].get(key), states[high].get(key)) for key in keys}
+    expected = {key: (value(states[low].get(key)), value(states[high].get(key))) for key in keys}
     assert net == back == {key: labels for key, labels in expected.items() if labels[0] != labels[1]}
 
 
@@ -64,16 +70,22 @@ def test_the_label_id_is_that_of_the_version_read_towards():
     (forwards,) = folded([step(1, "boot", "bag")])
     (backwards,) = folded([step(1, "boot", "bag")], backwards=True)
 
-    assert (forwards.new_label, forwards.new_label_id) == ("bag", "bag-id")
-    assert (backwards.new_label, backwards.new_label_id) == ("boot", "boot-id")
+    assert (forwards.new_label, forwards.new_label_id) == (value("bag"), "bag-id")
+    assert (backwards.new_label, backwards.new_label_id) == (value("boot"), "boot-id")
 
 
 def test_totals_tell_added_removed_and_relabeled_apart():
     totals = Totals()
-    for one in (step(1, None, "bag"), step(2, "bag", None), step(3, "bag", "boot"), step(4, None, "boot")):
+    for one in (
+        step(1, None, "bag"),
+        step(2, "bag", None),
+        step(3, "bag", "boot"),
+        step(4, None, ""),
+        step(5, "", "boot"),
+    ):
         totals = totals.count(one)
 
-    assert totals == Totals(added=2, removed=1, relabeled=1)
+    assert totals == Totals(added=2, removed=1, relabeled=2)
 
 
 def test_versions_in_either_order_name_the_same_commits():

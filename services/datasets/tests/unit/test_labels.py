@@ -8,28 +8,41 @@ from itertools import permutations
 
 import pytest
 
-from relearn_datasets.domain.errors import NotInLabelSet
+from relearn_datasets.domain.errors import NotInLabelSet, UnsupportedLabel
 from relearn_datasets.domain.labels import (
     AcceptedLabel,
     CommitPolicy,
     LabelSet,
     LabelState,
     WaitingLabels,
-    check_label,
+    check_accepted,
+    check_imported,
     commit_reason,
     receive,
 )
+from relearn_datasets.domain.values import LabelValue, one_class
 from relearn_runtime.errors import NotYetKnown
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def label(label_id: str, revision: int, *, label_set_version: int = 1, state: LabelState = LabelState.WAITING):
+BOOT = one_class("boot")
+BOXES = LabelValue(class_name=None, regions=b"boxes")
+
+
+def label(
+    label_id: str,
+    revision: int,
+    *,
+    label_set_version: int = 1,
+    state: LabelState = LabelState.WAITING,
+    value: LabelValue = BOOT,
+):
     return AcceptedLabel(
         label_id=label_id,
         project_id="clothes",
         sha256=b"s" * 32,
-        label="boot",
+        label=value,
         label_set_version=label_set_version,
         revision=revision,
         draw=None,
@@ -96,16 +109,36 @@ def test_labels_are_committed_when_enough_wait_or_the_oldest_waited_long_enough(
 
 
 LABEL_SET = LabelSet(version=2, classes=frozenset({"boot"}))
+REGIONS = replace(LABEL_SET, whole=False, one_class=False)
 
 
 def test_a_class_outside_of_the_label_set_is_refused():
-    check_label("boot", LABEL_SET)
-    check_label("boot", LABEL_SET, label_set_version=1)
-    for version in (None, 1, 2):
+    check_imported("boot", LABEL_SET)
+    check_accepted(label("a", 1), ["boot"], LABEL_SET)
+    with pytest.raises(NotInLabelSet):
+        check_imported("hat", LABEL_SET)
+    for version in (1, 2):
         with pytest.raises(NotInLabelSet):
-            check_label("hat", LABEL_SET, label_set_version=version)
+            check_accepted(label("a", 1, label_set_version=version, value=BOXES), ["boot", "hat"], REGIONS)
 
 
 def test_a_label_set_that_was_not_heard_of_is_waited_for():
     with pytest.raises(NotYetKnown):
-        check_label("hat", LABEL_SET, label_set_version=3)
+        check_accepted(label("a", 1, label_set_version=3), ["hat"], LABEL_SET)
+
+
+def test_a_class_of_the_whole_sample_is_imported_only_where_labels_have_one():
+    with pytest.raises(UnsupportedLabel):
+        check_imported("boot", REGIONS)
+
+
+def test_where_labels_are_one_class_none_is_anything_else_but_one_of_an_older_label_set():
+    check_accepted(label("a", 1, label_set_version=2, value=BOXES), ["boot"], REGIONS)
+    check_accepted(label("a", 1, label_set_version=1, value=BOXES), ["boot"], LABEL_SET)
+    with pytest.raises(UnsupportedLabel):
+        check_accepted(label("a", 1, label_set_version=2, value=BOXES), ["boot"], LABEL_SET)
+
+
+def test_a_label_says_something():
+    with pytest.raises(ValueError, match="says"):
+        LabelValue(class_name=None)

@@ -13,6 +13,7 @@ from relearn_datasets.clients import ObjectStorage, blob_key
 from relearn_datasets.domain.errors import BlobDamaged
 from relearn_datasets.domain.packs import PackedSample
 from relearn_datasets.domain.samples import IMPORTED, Draw, Stream, Use
+from relearn_datasets.domain.values import LabelValue, one_class
 from relearn_datasets.packing import SCHEMA, index, write_pack
 
 
@@ -57,7 +58,7 @@ def packed(contents: Sequence[bytes]) -> list[PackedSample]:
             sample_id=f"clothes/sample/{sha256.hex()}",
             sha256=sha256,
             size_bytes=len(by_name[sha256]),
-            label="boot",
+            label=one_class("boot") if n % 3 else LabelValue(class_name=None, regions=b"" if n % 2 else b"boxes"),
             use=Use.TRAIN,
             draw=IMPORTED if n % 2 else Draw(stream=Stream.AUDIT, probability=0.5),
             group_key="group",
@@ -91,6 +92,8 @@ async def test_a_pack_is_the_samples_end_to_end_and_an_index_of_them(tmp_path):
     for row in table.iter_rows(named=True):
         content = pack[row["offset"] : row["offset"] + row["size"]]
         assert row["sample_id"].endswith(hashlib.sha256(content).hexdigest())
+    assert table["label"].to_list() == [sample.label.class_name for sample in samples]
+    assert table["regions"].to_list() == [sample.label.regions for sample in samples]
 
 
 async def test_a_pack_made_again_is_the_same_and_an_index_that_is_there_stays(objects):

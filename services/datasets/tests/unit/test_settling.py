@@ -13,9 +13,11 @@ from relearn_datasets.domain.settling import (
     unlabeled,
 )
 from relearn_datasets.domain.uses import Shares, bucket, use_of_bucket
+from relearn_datasets.domain.values import LabelValue, one_class
 
 SHARES = Shares(validation=0.25, test=0)
 GROUPS = ["group-1", "group-2"]
+BAG, BOOT = one_class("bag"), one_class("boot")
 AUDIT, SELECTED = (Draw(stream=stream, probability=0.5) for stream in (Stream.AUDIT, Stream.SELECTED))
 
 
@@ -25,7 +27,7 @@ def current(number: int, **more) -> Current:
 
 
 def wanted(number: int, label: str = "boot", draw: Draw = IMPORTED) -> Wanted:
-    return Wanted(sha256=number.to_bytes(32, "big"), label=label, label_id=None, draw=draw)
+    return Wanted(sha256=number.to_bytes(32, "big"), label=one_class(label), label_id=None, draw=draw)
 
 
 def by_sha256(*currents: Current) -> dict[bytes, Current]:
@@ -33,15 +35,15 @@ def by_sha256(*currents: Current) -> dict[bytes, Current]:
 
 
 def test_changes_come_in_order_with_old_and_new_values():
-    currents = by_sha256(current(1), current(2, label="bag", label_id="old", draw=AUDIT))
+    currents = by_sha256(current(1), current(2, label=BAG, label_id="old", draw=AUDIT))
     uses = {"group-1": Use.TRAIN, "group-2": Use.VALIDATION}
 
     changes = settle([wanted(2), wanted(1)], currents=currents, uses=uses)
 
     assert [change.sha256 for change in changes] == list(currents)
     assert [(change.old_label, change.old_label_id, change.new_label, change.use) for change in changes] == [
-        (None, None, "boot", Use.TRAIN),
-        ("bag", "old", "boot", Use.VALIDATION),
+        (None, None, BOOT, Use.TRAIN),
+        (BAG, "old", BOOT, Use.VALIDATION),
     ]
 
 
@@ -78,12 +80,13 @@ def test_an_imported_group_falls_where_its_bucket_says():
 def test_an_import_is_compared_with_the_last_import():
     assert imported("boot", unlabeled(current(1).sha256, "group-1")) == imported("boot", current(1)) == wanted(1)
     assert imported(None, current(1)) is None
-    assert imported("boot", current(1, label="bag", imported_label="boot")) is None
-    assert imported("boot", current(1, label="boot", imported_label="bag")) is None
-    assert imported("boot", current(1, label="bag", imported_label="bag")) == wanted(1)
+    assert imported("boot", current(1, label=BAG, imported_label="boot")) is None
+    assert imported("boot", current(1, label=BOOT, imported_label="bag")) is None
+    assert imported("boot", current(1, label=BAG, imported_label="bag")) == wanted(1)
+    assert imported("boot", current(1, label=LabelValue(class_name="boot", regions=b"said"))) == wanted(1)
 
 
 def test_a_flag_never_changes_a_draw_that_is_there():
     assert draw_after_flag(current(1), AUDIT) == AUDIT
     assert draw_after_flag(current(1, draw=SELECTED), AUDIT) == SELECTED
-    assert draw_after_flag(current(1, label="boot", draw=IMPORTED), AUDIT) == IMPORTED
+    assert draw_after_flag(current(1, label=BOOT, draw=IMPORTED), AUDIT) == IMPORTED

@@ -1,50 +1,88 @@
-"""What answers make of a task: all slots are collected first, then the majority decides."""
+"""What answers make of a task: all slots are collected first, then their consensus decides, or asks for one more."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from relearn_labeling.domain.errors import LeaseExpired, NotInLabelSet, TaskClosed, TaskNotAssigned
+from relearn_labeling.domain.answer_check import MOST_ANSWER_BYTES, check_regions
+from relearn_labeling.domain.consensus import ENOUGH, Consensus, consensus
+from relearn_labeling.domain.errors import LabelSetChanged
 from relearn_labeling.domain.facts import Accepted, Answered, Disputed, Fact, Superseded
-from relearn_labeling.domain.tasks import Annotation, Label, LabelTask, Lease, LeaseEnd, State
+from relearn_labeling.domain.regions import LabelSet, Region, size_bytes, statements
+from relearn_labeling.domain.settling import settled
+from relearn_labeling.domain.slots import held_lease
+from relearn_labeling.domain.tasks import Annotation, Label, LabelTask, Policy, State
+from relearn_labeling.domain.truth.matching import likeness
+from relearn_labeling.domain.truth.skills import Crowd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What an annotator says: the class of the whole sample, and how long it took if told."""
+    """What an annotator says.
+
+    Attributes:
+        label_set_version: the one that the annotator saw; None where that wasn't told.
+    """
 
     annotator: str
-    class_name: str
+    regions: tuple[Region, ...]
     time_spent: timedelta | None = None
+    label_set_version: int | None = None
 
 
 def submit(
-    task: LabelTask, answer: Answer, *, classes: Collection[str], annotation_id: str, label_id: str, now: datetime
+    task: LabelTask,
+    answer: Answer,
+    *,
+    label_set: LabelSet,
+    policy: Policy,
+    crowd: Crowd | None = None,
+    annotation_id: str,
+    label_id: str,
+    now: datetime,
 ) -> tuple[LabelTask, Annotation, tuple[Fact, ...]]:
-    """The task with one more answer; the last slot decides it.
+    """The task with one more answer; the last slot decides it, or asks for one more where the answers don't.
 
     Args:
-        classes: the project's label set.
+        label_set: of the task's version.
+        crowd: what is known of the annotators; asked only where the answer fills the last slot.
         label_id: id of the label, should a new one be accepted.
 
     Raises:
         TaskClosed: it has all the answers it wants.
         TaskNotAssigned: the annotator holds no lease.
         LeaseExpired: the lease ran out, whether or not its slot was taken since.
-        NotInLabelSet: a class the project does not have.
+        LabelSetChanged: the annotator saw another label set than the task's.
+        NotInLabelSet, NoRegion, TooManyRegions, InvalidRegion: the label set doesn't allow what was found.
     """
-    lease = _held_lease(task, answer.annotator, now)
-    if answer.class_name not in classes:
-        message = f"{answer.class_name!r} is no class of project {task.project_id!r}"
-        raise NotInLabelSet(message, label=answer.class_name, label_set_version=str(task.label_set_version))
+    answered, annotation = answer_task(task, answer, label_set=label_set, annotation_id=annotation_id, now=now)
+    fact = Answered(task=answered, annotation=annotation)
+    if len(answered.annotations) < answered.overlap:
+        return answered, annotation, (fact,)
+    found = consensus(answered.annotations, label_set=label_set, policy=policy, crowd=crowd)
+    if found is None and not is_reviewed(answered) and answered.overlap < (policy.most_overlap or 0):
+        return replace(answered, overlap=answered.overlap + 1), annotation, (fact,)
+    decided, outcome = _settle(answered, found, policy=policy, label_id=label_id, now=now)
+    return decided, annotation, (fact, *outcome)
+
+
+def answer_task(
+    task: LabelTask, answer: Answer, *, label_set: LabelSet, annotation_id: str, now: datetime
+) -> tuple[LabelTask, Annotation]:
+    """The task with one more answer in place of its annotator's lease, undecided; errors are those of `submit`."""
+    lease = held_lease(task, answer.annotator, now)
+    if answer.label_set_version not in (None, task.label_set_version):
+        message = (
+            f"label task {task.id} is answered in label set {task.label_set_version}, not {answer.label_set_version}"
+        )
+        raise LabelSetChanged(message, label_task_id=task.id, label_set_version=str(task.label_set_version))
     annotation = Annotation(
         id=annotation_id,
         annotator=answer.annotator,
         slot=lease.slot,
-        class_name=answer.class_name,
+        regions=check_regions(answer.regions, label_set),
         time_spent=answer.time_spent,
         created_at=now,
     )
@@ -54,52 +92,60 @@ def submit(
         leases=tuple(other for other in task.leases if other is not lease),
         updated_at=now,
     )
-    fact = Answered(task=answered, annotation=annotation)
-    if len(answered.annotations) < answered.overlap:
-        return answered, annotation, (fact,)
-    decided, outcome = decide(answered, label_id=label_id, now=now)
-    return decided, annotation, (fact, *outcome)
+    return answered, annotation
 
 
-def decide(task: LabelTask, *, label_id: str, now: datetime) -> tuple[LabelTask, tuple[Fact, ...]]:
-    """The task settled by the answers there are: accepted by a majority, else disputed.
+def decide(
+    task: LabelTask,
+    *,
+    label_set: LabelSet,
+    policy: Policy,
+    crowd: Crowd | None = None,
+    label_id: str,
+    now: datetime,
+) -> tuple[LabelTask, tuple[Fact, ...]]:
+    """The task settled by the answers there are, since no more will come: accepted by their consensus, else disputed.
 
-    A majority for the label that stands keeps its id (with the new answers counted); another one replaces it. A dispute
-    takes nothing back: the label that stood goes on standing, while the task says that it is disputed.
+    A consensus that says what the label says keeps its id (with the new answers counted); another one replaces it. A
+    dispute takes nothing back: the label that stood goes on standing, while the task says that it is disputed. What a
+    reviewer settled no answer changes.
     """
-    class_name = majority(task.annotations)
-    if class_name is None:
-        disputed = _settled(task, state=State.DISPUTED, label=task.label, now=now)
-        return disputed, (Disputed(task=disputed, at=now),)
-    known = task.label if task.label is not None and task.label.class_name == class_name else None
-    label = Label(
-        id=known.id if known else label_id,
-        class_name=class_name,
-        annotation_ids=tuple(annotation.id for annotation in task.annotations if annotation.class_name == class_name),
-        answers=len(task.annotations),
-        accepted_at=known.accepted_at if known else now,
-    )
-    accepted = _settled(task, state=State.ACCEPTED, label=label, now=now)
-    told = Accepted(task=accepted, label=label, repeated=known is not None)
-    if task.label is None or known is not None:
+    found = consensus(task.annotations, label_set=label_set, policy=policy, crowd=crowd)
+    return _settle(task, found, policy=policy, label_id=label_id, now=now)
+
+
+def is_reviewed(task: LabelTask) -> bool:
+    """Whether a reviewer settled what its label says."""
+    return task.label is not None and bool(task.label.reviewer)
+
+
+def accept(task: LabelTask, label: Label, *, now: datetime) -> tuple[LabelTask, tuple[Fact, ...]]:
+    """The task settled by a label: the one that stands, as it is known now, or another that replaces it."""
+    accepted = settled(task, state=State.ACCEPTED, label=label, now=now)
+    repeated = task.label is not None and task.label.id == label.id
+    told = Accepted(task=accepted, label=label, repeated=repeated)
+    if task.label is None or repeated:
         return accepted, (told,)
     return accepted, (Superseded(task=accepted, label_id=task.label.id, by_label_id=label.id), told)
 
 
+def _settle(
+    task: LabelTask, found: Consensus | None, *, policy: Policy, label_id: str, now: datetime
+) -> tuple[LabelTask, tuple[Fact, ...]]:
+    if task.label is not None and task.label.reviewer:
+        return accept(task, recounted(task.label, task.annotations, iou=policy.iou), now=now)
+    if found is None or size_bytes(found.regions) > MOST_ANSWER_BYTES:
+        disputed = settled(task, state=State.DISPUTED, label=task.label, now=now)
+        return disputed, (Disputed(task=disputed, at=now),)
+    return accept(task, _label(task, found, label_id=label_id, now=now), now=now)
+
+
 def tell_again(task: LabelTask, *, now: datetime) -> tuple[LabelTask, Fact]:
     """A settled task whose outcome is told once more, for the flags that joined it since."""
-    told = _settled(task, state=task.state, label=task.label, now=now)
+    told = settled(task, state=task.state, label=task.label, now=now)
     if told.state is State.ACCEPTED and told.label is not None:
         return told, Accepted(task=told, label=told.label, repeated=True)
     return told, Disputed(task=told, at=now)
-
-
-def majority(annotations: Sequence[Annotation]) -> str | None:
-    """The class that more than half of the answers give, if any."""
-    if not annotations:
-        return None
-    class_name, votes = Counter(annotation.class_name for annotation in annotations).most_common(1)[0]
-    return class_name if 2 * votes > len(annotations) else None
 
 
 def is_abandoned(task: LabelTask, *, seen: Collection[str], patience: timedelta, now: datetime) -> bool:
@@ -115,29 +161,39 @@ def is_abandoned(task: LabelTask, *, seen: Collection[str], patience: timedelta,
         and bool(task.annotations)
         and not task.live_leases(now)
         and now - task.updated_at >= patience
-        and all(task.was_put_to(annotator) for annotator in seen)
+        and all(task.was_put_to(annotator) for annotator in seen if task.is_for(annotator))
     )
 
 
-def _held_lease(task: LabelTask, annotator: str, now: datetime) -> Lease:
-    if task.state is not State.OPEN:
-        raise TaskClosed(f"label task {task.id} has all its answers", label_task_id=task.id)
-    lease = task.lease_of(annotator)
-    if lease is None or lease.ended is LeaseEnd.RETURNED:
-        raise TaskNotAssigned(f"{annotator!r} holds no lease of label task {task.id}", label_task_id=task.id)
-    if not lease.is_live(now):
-        message = f"the lease of label task {task.id} ran out at {lease.expires_at.isoformat()}"
-        raise LeaseExpired(message, label_task_id=task.id)
-    return lease
+def _label(task: LabelTask, found: Consensus, *, label_id: str, now: datetime) -> Label:
+    """The label of a consensus: the one that stands, if it says the same."""
+    known = task.label
+    if known is not None and statements(known.regions) != statements(found.regions):
+        known = None
+    return Label(
+        id=known.id if known else label_id,
+        regions=known.regions if known else found.regions,
+        annotation_ids=found.annotation_ids,
+        answers=len(task.annotations),
+        agreement=found.agreement,
+        posterior=found.posterior,
+        time_spent=_time_of(task.annotations),
+        accepted_at=known.accepted_at if known else now,
+    )
 
 
-def _settled(task: LabelTask, *, state: State, label: Label | None, now: datetime) -> LabelTask:
+def recounted(label: Label, annotations: Sequence[Annotation], *, iou: float) -> Label:
+    """A label that stands whatever the answers say, with these as its answers."""
+    alike = [likeness(one.regions, label.regions, iou=iou) for one in annotations]
     return replace(
-        task,
-        state=state,
-        label=label,
-        leases=(),
-        settled=len(task.flags),
-        revision=task.revision + 1,
-        updated_at=now,
+        label,
+        annotation_ids=tuple(one.id for one, share in zip(annotations, alike, strict=True) if share > ENOUGH),
+        answers=len(annotations),
+        agreement=sum(alike) / len(alike) if alike else 1.0,
+        time_spent=_time_of(annotations),
     )
+
+
+def _time_of(annotations: Iterable[Annotation]) -> timedelta | None:
+    told = [annotation.time_spent for annotation in annotations if annotation.time_spent is not None]
+    return sum(told, timedelta()) if told else None

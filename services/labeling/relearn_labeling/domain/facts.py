@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from relearn_labeling.domain.tasks import Annotation, Label, LabelTask
+from relearn_labeling.domain.tasks import Annotation, Label, LabelTask, Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """A task was created, reopened, or joined by one more flag."""
+    """A task was created, reopened, or joined by one more reason."""
 
     task: LabelTask
-    flag_id: str
+    reason: Reason
     created: bool
 
 
@@ -28,7 +28,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Superseded:
-    """More answers replaced a label."""
+    """A label holds no longer: another one replaced it, or nothing did (`by_label_id` is empty)."""
 
     task: LabelTask
     label_id: str
@@ -46,10 +46,11 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disputed:
-    """The task closed without a majority."""
+    """The task closed without a majority; `unanswerable` where annotators said that there is no answer."""
 
     task: LabelTask
     at: datetime
+    unanswerable: bool = False
 
 
 Fact: TypeAlias = Opened | Answered | Superseded | Accepted | Disputed

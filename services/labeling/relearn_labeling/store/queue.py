@@ -1,14 +1,55 @@
-"""The queue of a project: which task is next for whom, who holds what, and how much of the day is used."""
+"""The queue of a project: which task is next for whom, and who holds what.
+
+What each call pays for is written for asyncpg itself; the rest is SQLAlchemy's.
+"""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relearn_labeling.domain.tasks import LeaseEnd, State
-from relearn_labeling.store.tables import annotations, annotators, answer_days, label_tasks, leases
+from relearn_labeling.store.tables import annotations, annotators, label_tasks, leases
+from relearn_runtime import driver
+
+_FREE = """
+    t.overlap - t.answers > (
+        select count(*) from leases l
+        where l.label_task_id = t.label_task_id and l.ended is null and l.expires_at > $3)
+    and not exists (select 1 from annotations a where a.label_task_id = t.label_task_id and a.annotator = $2)
+    and not exists (select 1 from gold_turns g where g.label_task_id = t.label_task_id and g.annotator = $2)
+    and not exists (
+        select 1 from withdrawn_annotations w
+        where w.label_task_id = t.label_task_id and w.annotator = $2 and w.revoked)
+    and {returned} (
+        select 1 from leases l where l.label_task_id = t.label_task_id and l.annotator = $2 and l.ended = 'returned')
+    and not exists (
+        select 1 from leases l
+        where l.label_task_id = t.label_task_id and l.annotator = $2 and l.ended is null and l.expires_at > $3)"""
+_FRESH, _RETURNED = _FREE.format(returned="not exists"), _FREE.format(returned="exists")
+# Each walks an index of the queue in its order and stops at the first task that fits.
+_OF_EVERYBODY = """
+    select t.label_task_id from label_tasks t
+    where t.project_id = $1 and t.state = 'open' and t.assigned_to = '{{}}' and {free}
+    order by t.rank, t.due_at, t.label_task_id limit 1 for update of t {locked}"""
+_ASSIGNED = """
+    select t.label_task_id from assignments q join label_tasks t using (label_task_id)
+    where q.project_id = $1 and q.annotator = $2 and t.state = 'open' and {free}
+    order by q.rank, q.due_at, q.label_task_id limit 1 for update of t {locked}"""
+_WALKS = [
+    (is_assigned, query.format(free=free, locked=locked))
+    for free in (_FRESH, _RETURNED)  # what the annotator gave back comes last
+    for is_assigned, query in ((True, _ASSIGNED), (False, _OF_EVERYBODY))
+    for locked in ("skip locked", "")  # what is locked at this moment, when there is nothing beside it
+]
+
+# the row is made of the lock, and so comes after it
+_ENTER = """
+    with queue as materialized (select pg_advisory_xact_lock_shared(hashtextextended($1, 0)))
+    insert into annotators (project_id, annotator, seen_at) select $2, $3, $4 from queue
+    on conflict (project_id, annotator) do update set seen_at = excluded.seen_at"""
+_ENTER_ALONE = _ENTER.replace("_shared", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,47 +67,44 @@ class Queue:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def lock(self, project_id: str) -> None:
-        """Holds the project's queue until the transaction ends: whoever hands out, takes or ends a lease comes first
-        here and only then locks a task. So leases reserve answers of the day exactly, and nobody waits in a circle.
-        """
-        key = sa.func.hashtextextended(f"queue of {project_id}", 0)
-        await self._connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
+    async def enter(self, project_id: str, annotator: str, *, alone: bool, now: datetime) -> None:
+        """Comes before anything else of the queue is read or locked by whoever hands out or uses up answers of the day.
 
-    async def next_task(self, project_id: str, annotator: str, *, now: datetime) -> str | None:
+        Then notes that the annotator works on the project, and holds their row: calls of one annotator take turns.
+
+        Args:
+            alone: wait until nobody else is in, and let nobody in until the transaction ends; else share with others.
+        """
+        query = _ENTER_ALONE if alone else _ENTER
+        await (await driver(self._connection)).execute(query, f"queue of {project_id}", project_id, annotator, now)
+
+    async def only_promise(self) -> None:
+        """Doesn't wait for the disk at the commit: what is promised here is missed by nobody if PostgreSQL itself dies
+        within the next fraction of a second, and until then it holds.
+        """
+        await self._connection.exec_driver_sql("set local synchronous_commit = off")
+
+    async def next_task(self, project_id: str, annotator: str, *, assigned: bool, now: datetime) -> str | None:
         """The first task in the queue's order that the annotator can take, locked; None when there is none.
 
-        Tasks that the annotator gave back come last. A task that a flag is joining at this moment is passed over unless
-        no other one is left beside it. The queue is locked.
+        What is assigned to them comes first, what they gave back last.
+
+        Args:
+            assigned: whether anything is assigned to them.
         """
-        free = label_tasks.c.overlap - label_tasks.c.answers > _live_leases_of_task(now)
-        returned = _returned_by(annotator)
-        # two queries and not one that sorts by `returned`: each walks the queue's index and stops at its first task
-        for whose in (~returned, returned):
-            query = (
-                sa.select(label_tasks.c.label_task_id)
-                .where(_open(project_id), free, ~_answered_by(annotator), whose)
-                .order_by(label_tasks.c.rank, label_tasks.c.created_at, label_tasks.c.label_task_id)
-                .limit(1)
-            )
-            for passes_over_locked in (True, False):
-                locked = query.with_for_update(of=label_tasks, skip_locked=passes_over_locked)
-                task_id: str | None = (await self._connection.execute(locked)).scalar_one_or_none()
-                if task_id is not None:
-                    return task_id
+        asyncpg = await driver(self._connection)
+        for is_assigned, query in _WALKS:
+            if is_assigned and not assigned:
+                continue
+            task_id: str | None = await asyncpg.fetchval(query, project_id, annotator, now)
+            if task_id is not None:
+                return task_id
         return None
 
-    async def task_in_hand(self, project_id: str, annotator: str, *, now: datetime) -> str | None:
-        """The task that the annotator holds a live lease of."""
-        mine = (leases.c.project_id == project_id) & (leases.c.annotator == annotator)
-        query = sa.select(leases.c.label_task_id).where(mine, _live(now))
-        return (await self._connection.execute(query)).scalar_one_or_none()
-
-    async def expire_lease_of(self, project_id: str, annotator: str, *, now: datetime) -> None:
-        """Marks the annotator's lease as expired if it ran out; the queue is locked."""
-        mine = (leases.c.project_id == project_id) & (leases.c.annotator == annotator)
-        where = mine & leases.c.ended.is_(None) & (leases.c.expires_at <= now)
-        await self._connection.execute(sa.update(leases).where(where).values(ended=LeaseEnd.EXPIRED.value))
+    async def has_open_tasks(self, project_id: str) -> bool:
+        """Whether any task waits, for whomever."""
+        query = sa.select(sa.exists().where(_open(project_id)))
+        return bool((await self._connection.execute(query)).scalar_one())
 
     async def expire_leases(self, *, now: datetime, limit: int) -> int:
         """Marks leases that ran out, of any project, as expired; how many. Those locked by others wait."""
@@ -83,8 +121,10 @@ class Queue:
         candidates, not locked: the domain's rule decides.
         """
         here = (annotators.c.project_id == project_id) & (annotators.c.seen_at > untouched_since)
+        unassigned = sa.func.cardinality(label_tasks.c.assigned_to) == 0
+        may = unassigned | (annotators.c.annotator == sa.any_(label_tasks.c.assigned_to))
         answered, returned = _answered_by(annotators.c.annotator), _returned_by(annotators.c.annotator)
-        left_to_ask = sa.exists().where(here, ~answered, ~returned).correlate(label_tasks)
+        left_to_ask = sa.exists().where(here, may, ~answered, ~returned).correlate(label_tasks)
         query = (
             sa.select(label_tasks.c.label_task_id)
             .where(_open(project_id), label_tasks.c.answers > 0, label_tasks.c.updated_at <= untouched_since)
@@ -99,36 +139,14 @@ class Queue:
         wanted = sa.func.coalesce(sa.func.sum(label_tasks.c.overlap - label_tasks.c.answers), 0)
         query = sa.select(sa.func.count(), wanted).select_from(label_tasks).where(_open(project_id))
         open_tasks, answers_wanted = (await self._connection.execute(query)).one()
-        live_leases = await self.live_leases(project_id, now=now)
+        held = sa.select(sa.func.count()).select_from(leases).where(leases.c.project_id == project_id, _live(now))
+        live_leases = int((await self._connection.execute(held)).scalar_one())
         return QueueSize(open_tasks=open_tasks, answers_wanted=answers_wanted, live_leases=live_leases)
-
-    async def live_leases(self, project_id: str, *, now: datetime) -> int:
-        """Live leases of the project."""
-        query = sa.select(sa.func.count()).select_from(leases).where(leases.c.project_id == project_id, _live(now))
-        return int((await self._connection.execute(query)).scalar_one())
-
-    async def see(self, project_id: str, annotator: str, *, now: datetime) -> None:
-        """Notes that the annotator works on the project."""
-        new = insert(annotators).values(project_id=project_id, annotator=annotator, seen_at=now)
-        key = ["project_id", "annotator"]
-        await self._connection.execute(new.on_conflict_do_update(index_elements=key, set_={"seen_at": now}))
 
     async def seen_since(self, project_id: str, since: datetime) -> frozenset[str]:
         """The annotators who worked on the project since then."""
         where = (annotators.c.project_id == project_id) & (annotators.c.seen_at > since)
         return frozenset((await self._connection.execute(sa.select(annotators.c.annotator).where(where))).scalars())
-
-    async def answers_on(self, project_id: str, day: date) -> int:
-        """Answers given on a UTC day."""
-        where = (answer_days.c.project_id == project_id) & (answer_days.c.day == day)
-        found = await self._connection.execute(sa.select(answer_days.c.answers).where(where))
-        return found.scalar_one_or_none() or 0
-
-    async def count_answer(self, project_id: str, day: date) -> None:
-        """Counts one answer, in the transaction that stores it."""
-        new = insert(answer_days).values(project_id=project_id, day=day, answers=1)
-        more = {"answers": answer_days.c.answers + 1}
-        await self._connection.execute(new.on_conflict_do_update(index_elements=["project_id", "day"], set_=more))
 
 
 def _open(project_id: str) -> sa.ColumnElement[bool]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import random
 import signal
@@ -18,6 +19,9 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from labeling_world import AUDIT, CLASSES, DISAGREEMENT, SELECTED, World, flag, project
 
 from relearn.labeling.v1 import events_pb2 as pb
+from relearn.labeling.v1 import management_service_pb2 as management_pb
+from relearn.labeling.v1.label_task_pb2 import Region, Whole
+from relearn.labeling.v1.management_service_pb2_grpc import ManagementServiceStub
 from relearn_local import children
 from relearn_runtime import new_id
 from relearn_runtime.testing import collect_all, eventually
@@ -187,3 +191,78 @@ async def check_books(world: World, samples: set[str], flags: set[str]) -> None:
 
 async def outbox_is_empty(world: World) -> bool:
     return await world.sql("select 1 from outbox") == []
+
+
+async def test_an_import_that_is_killed_in_the_middle_and_sent_again_is_there_once(killable):
+    world, process = killable
+    await world.apply(project())
+    messages = [management_pb.ImportAnnotationsRequest(project_id="clothes", samples=batch(n)) for n in range(40)]
+
+    with pytest.raises(grpc.aio.AioRpcError):
+        await kill_after(5, manager(world).ImportAnnotations(iter(messages)), process)
+    process.start()
+    await eventually(lambda: serves(world, process), deadline_s=60)
+    ((kept,),) = await world.sql("select count(*) from label_tasks")
+    again = [answer async for answer in manager(world).ImportAnnotations(iter(messages))]
+
+    assert 5 * 50 <= kept < 40 * 50
+    assert sum(answer.repeated_records for answer in again) == kept
+    assert await world.sql("select count(*), sum(answers) from label_tasks") == [(2000, 2000)]
+    await eventually(lambda: outbox_is_empty(world), deadline_s=30)
+    assert len({event.id for event in await collect_all(world.kafka, pb.AnnotationSubmitted)}) == 2000
+
+
+async def test_a_revocation_that_is_killed_in_the_middle_ends_by_itself_and_takes_each_answer_back_once(killable):
+    world, process = killable
+    await world.apply(project())
+    messages = [management_pb.ImportAnnotationsRequest(project_id="clothes", samples=batch(n)) for n in range(20)]
+    messages[0].source = "old"
+    assert sum([answer.taken async for answer in manager(world).ImportAnnotations(iter(messages))]) == 1000
+    request_id = new_id()
+
+    call = asyncio.create_task(world.revoke("import:old", request_id=request_id))
+    await eventually(lambda: some_are_withdrawn(world))
+    await process.end(signal.SIGKILL)
+    with contextlib.suppress(grpc.aio.AioRpcError):
+        await call
+    process.start()
+    await eventually(lambda: serves(world, process), deadline_s=60)
+    await eventually(lambda: all_are_revoked(world), deadline_s=60)
+    done = await world.revoke("import:old", request_id=request_id)
+
+    assert (done.answers, done.reopened, done.decided) == (1000, 1000, 0)
+    states = "select state, answers, label_id, count(*) from label_tasks group by 1, 2, 3"
+    assert await world.sql(states) == [("open", 0, None, 1000)]
+    assert await world.sql("select count(*) from withdrawn_annotations where revoked") == [(1000,)]
+    await eventually(lambda: outbox_is_empty(world), deadline_s=30)
+    told = [event.message for event in await collect_all(world.kafka, pb.LabelSuperseded)]
+    assert {one.by_label_id for one in told} == {""}
+    assert len({one.label_id for one in told}) == len({one.label_task_id for one in told}) == 1000
+
+
+async def some_are_withdrawn(world: World) -> bool:
+    return bool(await world.sql("select 1 from withdrawn_annotations limit 1"))
+
+
+async def all_are_revoked(world: World) -> bool:
+    return await world.sql("select done from revocations") == [(True,)]
+
+
+async def kill_after(answers: int, stream: Any, process: Process) -> None:
+    """Reads a stream, and kills the service after so many answers."""
+    count = 0
+    async for _ in stream:
+        count += 1
+        if count == answers:
+            await process.end(signal.SIGKILL)
+
+
+def batch(number: int) -> list[management_pb.AnnotatedSample]:
+    """Fifty records of their own."""
+    answer = management_pb.ImportedAnswer(regions=[Region(whole=Whole(), label=CLASSES[0])])
+    digests = [hashlib.sha256(f"{number} {one}".encode()).hexdigest() for one in range(50)]
+    return [management_pb.AnnotatedSample(key=one, sample_id=f"clothes/sample/{one}", answer=answer) for one in digests]
+
+
+def manager(world: World) -> ManagementServiceStub:
+    return ManagementServiceStub(world._channel("mia", "manager"))

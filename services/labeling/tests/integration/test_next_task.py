@@ -7,6 +7,7 @@ from datetime import timedelta
 import grpc
 from labeling_world import AUDIT, CLASSES, DISAGREEMENT, SELECTED, flag, project, refused
 
+from relearn.labeling.v1 import events_pb2 as events_pb
 from relearn.labeling.v1 import labeling_service_pb2 as pb
 from relearn_runtime import new_id
 
@@ -54,6 +55,84 @@ async def test_asking_again_gives_the_task_in_hand_with_the_same_expiry(clothes)
     first, again = await clothes.next_task("ann"), await clothes.next_task("ann")
 
     assert again == first
+
+
+async def test_a_page_that_lists_what_it_holds_is_given_more_until_its_hands_are_full(clothes):
+    await clothes.flagged(*(flag(f"{n}", sample=f"{n}") for n in range(5)))
+
+    held: list[str] = []
+    for _ in range(3):
+        held.append((await clothes.next_task("ann", known=held)).label_task.label_task_id)
+
+    assert len(set(held)) == 3
+    assert (await clothes.next_task("ann", known=held)).none_reason == "HANDS_FULL"
+    await clothes.submit("ann", held[0], "boot")
+    assert (await clothes.next_task("ann", known=held[1:])).label_task.label_task_id not in held
+
+
+async def test_a_page_that_was_reloaded_is_given_the_same_tasks_in_the_same_order(clothes):
+    await clothes.flagged(*(flag(f"{n}", sample=f"{n}") for n in range(4)))
+    held, again = list[str](), list[str]()
+    for _ in range(3):
+        held.append((await clothes.next_task("ann", known=held)).label_task.label_task_id)
+
+    for _ in range(3):
+        again.append((await clothes.next_task("ann", known=again)).label_task.label_task_id)
+
+    assert again == held
+
+
+async def test_a_lease_is_renewed_while_it_lives_by_whoever_holds_it(clothes):
+    await clothes.flagged(flag("1"))
+    request = pb.RenewLeaseRequest(label_task_id=(await clothes.next_task("ann")).label_task.label_task_id)
+    clothes.clock.advance(seconds=100)
+
+    renewed = await clothes.stub("ann").RenewLease(request)
+
+    assert renewed.lease_expire_time.ToDatetime() > clothes.clock().replace(tzinfo=None) + timedelta(seconds=100)
+    clothes.clock.advance(seconds=100)
+    await clothes.stub("ann").RenewLease(request)
+    async with refused(FAILED, "TASK_NOT_ASSIGNED"):
+        await clothes.stub("ben").RenewLease(request)
+    clothes.clock.advance(seconds=121)
+    async with refused(FAILED, "LEASE_EXPIRED"):
+        await clothes.stub("ann").RenewLease(request)
+    async with refused(grpc.StatusCode.NOT_FOUND, "TASK_NOT_FOUND"):
+        await clothes.stub("ann").RenewLease(pb.RenewLeaseRequest(label_task_id="none"))
+
+
+async def test_a_task_that_two_annotators_can_not_answer_closes_and_the_reasons_are_kept(clothes):
+    await clothes.flagged(flag("1"))
+
+    for annotator in ("ann", "ben"):
+        task_id = (await clothes.next_task(annotator)).label_task.label_task_id
+        request = pb.ReleaseTaskRequest(
+            label_task_id=task_id, request_id=new_id(), reason=pb.SKIP_REASON_UNUSABLE, comment="all black"
+        )
+        await clothes.stub(annotator).ReleaseTask(request)
+
+    (closed,) = await clothes.collect(events_pb.LabelTaskClosed, 1)
+    assert (closed.message.reason, [one.flag_id for one in closed.message.flags]) == ("UNANSWERABLE", ["1"])
+    assert await clothes.task_state() == "disputed"
+    kept = await clothes.sql("select annotator, reason, comment from skips order by annotator")
+    assert kept == [("ann", "unusable", "all black"), ("ben", "unusable", "all black")]
+    request.comment, request.request_id = "x" * 1001, new_id()
+    async with refused(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_SKIP"):
+        await clothes.stub("ben").ReleaseTask(request)
+
+
+async def test_an_annotator_gets_no_more_than_their_own_answers_of_a_day(labeling):
+    await labeling.apply(project(answers_per_annotator=2))
+    await labeling.flagged(*(flag(f"{n}", sample=f"{n}") for n in range(4)))
+    await labeling.answer("ann", "boot")
+    held = (await labeling.next_task("ann")).label_task.label_task_id
+
+    async with refused(EXHAUSTED, "ANSWERS_PER_ANNOTATOR"):
+        await labeling.next_task("ann", known=[held])
+    await labeling.submit("ann", held, "boot")
+    async with refused(EXHAUSTED, "ANSWERS_PER_ANNOTATOR"):
+        await labeling.next_task("ann")
+    assert (await labeling.answer("ben", "boot")).annotation.annotator == "ben"
 
 
 async def test_there_is_no_task_in_a_project_without_flags(clothes):

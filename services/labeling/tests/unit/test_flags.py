@@ -24,7 +24,7 @@ def test_the_first_flag_opens_a_task_that_wants_the_answers_of_its_stream():
     opened, facts = flag_task(None, flag(1, Stream.AUDIT), label_set_version=1, policy=POLICY, now=at(0))
 
     assert (opened.state, opened.overlap, opened.id) == (State.OPEN, 3, task_id("clothes/sample/a", 1))
-    assert facts == (Opened(task=opened, flag_id="flag-1", created=True),)
+    assert facts == (Opened(task=opened, reason=flag(1, Stream.AUDIT), created=True),)
 
 
 def test_the_task_of_a_sample_has_the_same_id_wherever_its_first_flag_is_handled():
@@ -36,7 +36,7 @@ def test_a_flag_joins_an_open_task_and_raises_its_overlap():
     joined, facts = join(task(flag(1)), 2, Stream.AUDIT)
 
     assert ([known.id for known in joined.flags], joined.overlap) == (["flag-1", "flag-2"], 3)
-    assert facts == (Opened(task=joined, flag_id="flag-2", created=False),)
+    assert facts == (Opened(task=joined, reason=flag(2, Stream.AUDIT), created=False),)
 
 
 def test_the_overlap_never_sinks():
@@ -57,7 +57,9 @@ def test_a_label_with_enough_answers_is_told_again_with_all_flags_and_no_answer_
     told, facts = join(accepted, 2, Stream.DISAGREEMENT)
 
     assert (told.state, told.revision, told.label) == (State.ACCEPTED, 2, accepted.label)
-    assert facts[0] == Opened(task=replace(told, settled=1, revision=1), flag_id="flag-2", created=False)
+    assert facts[0] == Opened(
+        task=replace(told, settled=1, revision=1), reason=flag(2, Stream.DISAGREEMENT), created=False
+    )
     assert facts[1] == Accepted(task=told, label=accepted.label, repeated=True)
     assert [known.id for known in told.flags] == ["flag-1", "flag-2"]
     assert told.annotations == accepted.annotations
@@ -68,7 +70,7 @@ def test_a_label_with_too_few_answers_for_the_new_flag_reopens_its_task():
 
     assert (reopened.state, reopened.overlap, reopened.revision) == (State.OPEN, 3, 1)
     assert [type(fact) for fact in facts] == [Opened]
-    assert [waiting.id for waiting in reopened.waiting_flags] == ["flag-2"]
+    assert [waiting.id for waiting in reopened.waiting] == ["flag-2"]
 
 
 def test_a_disputed_task_reopens_for_a_higher_overlap():
@@ -87,13 +89,13 @@ def test_a_disputed_task_tells_its_dispute_again_for_a_flag_of_the_same_overlap(
 
     assert (told.state, told.revision) == (State.DISPUTED, 2)
     assert [type(fact) for fact in facts] == [Opened, Disputed]
-    assert told.waiting_flags == ()
+    assert told.waiting == ()
 
 
 def test_a_task_takes_no_more_flags_than_each_of_its_events_can_copy():
     long = [replace(flag(n), content=flag_pb2.Flag(reason="x" * 1000).SerializeToString()) for n in range(900)]
     fit = MOST_FLAG_BYTES // len(long[0].content)
-    full = replace(task(long[0]), flags=tuple(long[: fit - 1]))
+    full = replace(task(long[0]), reasons=tuple(long[: fit - 1]))
     full, facts = flag_task(full, long[fit - 1], label_set_version=1, policy=POLICY, now=at(0))
 
     with pytest.raises(InvalidFlag, match="no event can hold more"):

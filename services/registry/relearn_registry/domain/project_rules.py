@@ -47,11 +47,26 @@ class Choice:
         return None if value in self.words else f"must be one of {', '.join(self.words)}, is {value}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """Something for people to read."""
+
+    path: str
+    most: int
+    default: None = None
+
+    def problem(self, value: Value) -> str | None:
+        """What is wrong with a value, or None."""
+        if not isinstance(value, str) or len(value) > self.most:
+            return f"must have at most {self.most} characters, has {len(str(value))}"
+        return "must not have the character NUL" if "\x00" in value else None
+
+
 def _n(path: str, default: int | float | None, low: int | float, high: int | float) -> Number:
     return Number(path=path, default=default, low=low, high=high)
 
 
-RULES: tuple[Number | Choice, ...] = (
+RULES: tuple[Number | Choice | Text, ...] = (
     Choice(path="metric", default="ACCURACY", words=("ACCURACY",)),
     _n("datasets.commit_labels", 50, 1, 100_000),
     _n("datasets.commit_after", 30.0, 0.01, _YEAR_S),
@@ -60,9 +75,18 @@ RULES: tuple[Number | Choice, ...] = (
     _n("labeling.overlap_selected", 1, 1, 15),
     _n("labeling.overlap_audit", 3, 1, 15),
     _n("labeling.overlap_disagreement", 3, 1, 15),
+    _n("labeling.overlap_other", 1, 1, 15),
+    _n("labeling.most_overlap", None, 1, 15),
     _n("labeling.answers_per_day", 2000, 1, _MOST),
+    _n("labeling.answers_per_annotator", None, 1, _MOST),
+    _n("labeling.tasks_in_hand", 3, 1, 10),
     _n("labeling.lease", 120.0, 1.0, 3600.0),
     _n("labeling.patience", 3600.0, 0.01, _YEAR_S),
+    Choice(path="labeling.truth", default="MAJORITY", words=("MAJORITY", "WEIGHTED", "DAWID_SKENE")),
+    _n("labeling.min_posterior", 0.8, 0.5, 1.0),
+    _n("labeling.iou", 0.5, 0.1, 0.95),
+    _n("labeling.gold_share", 0.0, 0.0, 0.5),
+    Text(path="labeling.instructions", most=10_000),
     _n("training.min_train_labels", 200, 1, _MOST),
     _n("training.min_validation_labels", 50, 1, _MOST),
     _n("training.new_labels", 1000, 1, _MOST),
@@ -127,7 +151,7 @@ def problems(values: Mapping[str, Value]) -> dict[str, str]:
     return {**_together(complete), **_image_size(complete), **_lists(complete), **found}
 
 
-def _problem_of(rule: Number | Choice, values: Mapping[str, Value]) -> str | None:
+def _problem_of(rule: Number | Choice | Text, values: Mapping[str, Value]) -> str | None:
     return rule.problem(values[rule.path]) if rule.path in values else None
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
+from relearn_registry.domain import label_sets
+from relearn_registry.domain.label_sets import INPUT_KINDS, LabelSet
 from relearn_registry.domain.project_rules import Value, problems, with_defaults
 from relearn_runtime.errors import InvalidInput, WrongState
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
-INPUT_KINDS = ("IMAGE",)
 _MOST_PROBLEMS = 20
 
 
@@ -23,7 +24,7 @@ class InvalidProject(InvalidInput):
 
 
 class LabelSetFixed(WrongState):
-    """The classes of an existing project can't change."""
+    """Models are trained on this label set, or on this kind of input: it can't change."""
 
     reason = "LABEL_SET_FIXED"
 
@@ -47,7 +48,7 @@ class Proposal:
 
     project_id: str
     input_kind: str
-    classes: tuple[str, ...]
+    label_set: LabelSet
     values: Mapping[str, Value]
 
 
@@ -73,7 +74,7 @@ def apply(current: AppliedProject | None, proposal: Proposal, *, now: datetime) 
 
     Raises:
         InvalidProject: the problems by path, at most 20 of them.
-        LabelSetFixed: other classes than before.
+        LabelSetFixed: another kind of samples than before, or other classes or region kinds where models are trained.
     """
     complete = _checked(proposal)
     if current is None:
@@ -85,15 +86,17 @@ def apply(current: AppliedProject | None, proposal: Proposal, *, now: datetime) 
             created_at=now,
             updated_at=now,
         )
-    if complete.classes != current.proposal.classes:
-        raise LabelSetFixed(
-            f"the classes of {proposal.project_id} are fixed: {', '.join(current.proposal.classes)}; "
-            "apply other classes as a new project",
-            project_id=proposal.project_id,
-        )
+    _check_fixed(current.proposal, complete)
     if complete == current.proposal:
         return current
-    return replace(current, proposal=complete, revision=current.revision + 1, updated_at=now)
+    known = label_sets.with_defaults(current.proposal.label_set)  # stored, perhaps, before there were kinds
+    return replace(
+        current,
+        proposal=complete,
+        revision=current.revision + 1,
+        label_set_version=current.label_set_version + (complete.label_set != known),
+        updated_at=now,
+    )
 
 
 def moved_to(current: AppliedProject, state: ProjectState, *, reason: str, now: datetime) -> AppliedProject:
@@ -114,14 +117,31 @@ def require_reason(reason: str) -> None:
         raise ReasonMissing("say why: reason is empty", reason="required")
 
 
+def _check_fixed(current: Proposal, wanted: Proposal) -> None:
+    if wanted.input_kind != current.input_kind:
+        raise LabelSetFixed(
+            f"the samples of {wanted.project_id} are of kind {current.input_kind}; apply another kind as a new project",
+            project_id=wanted.project_id,
+        )
+    trained = any(label_sets.is_trained_on(one.label_set, one.input_kind) for one in (current, wanted))
+    if trained and label_sets.outputs_changed(current.label_set, wanted.label_set):
+        raise LabelSetFixed(
+            f"classes and region kinds of {wanted.project_id} are fixed, since models are trained on pictures with "
+            f"exactly one class: {', '.join(current.label_set.classes)}; apply others as a new project",
+            project_id=wanted.project_id,
+        )
+
+
 def _checked(proposal: Proposal) -> Proposal:
-    found = {**_identity(proposal), **_classes(proposal.classes), **problems(proposal.values)}
+    label_set = label_sets.problems(proposal.label_set, proposal.input_kind)
+    found = {**_identity(proposal), **label_set, **problems(proposal.values)}
     if found:
         told = {path: found[path] for path in sorted(found, key=_by_number)[:_MOST_PROBLEMS]}
         listed = "; ".join(f"{path}: {problem}" for path, problem in told.items())
         more = f"; and {len(found) - len(told)} more" if len(found) > len(told) else ""
         raise InvalidProject(f"the project can't be applied: {listed}{more}", **told)
-    return replace(proposal, values=with_defaults(proposal.values))
+    label_set_shown = label_sets.with_defaults(proposal.label_set)
+    return replace(proposal, label_set=label_set_shown, values=with_defaults(proposal.values))
 
 
 def _by_number(path: str) -> list[str | int]:
@@ -139,22 +159,4 @@ def _identity(proposal: Proposal) -> dict[str, str]:
         )
     if proposal.input_kind not in INPUT_KINDS:
         found["input_kind"] = f"must be one of {', '.join(INPUT_KINDS)}, is {proposal.input_kind}"
-    return found
-
-
-def _classes(classes: Sequence[str]) -> dict[str, str]:
-    if not 2 <= len(classes) <= 1000:
-        return {"label_set.classes": f"must be 2 to 1000 names, has {len(classes)}"}
-    found, seen = {}, set()
-    for i, name in enumerate(classes):
-        path = f"label_set.classes[{i}]"
-        if not name.strip():
-            found[path] = "must not be blank"
-        elif len(name) > 100:
-            found[path] = f"must have at most 100 characters, has {len(name)}"
-        elif not name.isprintable():
-            found[path] = f"must be printable: {name!r}"
-        elif name in seen:
-            found[path] = f"is there twice: {name!r}"
-        seen.add(name)
     return found

@@ -5,6 +5,7 @@ Whatever an event names gets a node too, so that topics may race: `rank` 0 says 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from relearn.labeling.v1 import events_pb2 as labeling
@@ -14,6 +15,7 @@ from relearn_registry.domain.lineage import Edge, Facts, Node, Relation
 from relearn_registry.wire.times import moment_if_set
 from relearn_runtime import Event
 
+_MOST_WORDS = 5
 STREAMS = {
     Stream.STREAM_UNSPECIFIED: "no stream",
     Stream.STREAM_AUDIT: "audit",
@@ -169,4 +171,8 @@ def _flags_of(flags: Iterable[Flag], task_id: str, sample_id: str, event_id: str
 
 
 def _words(regions: Iterable[Region]) -> str:
-    return ", ".join(repr(region.label) for region in regions) or "nothing"
+    """The classes that an answer names, in short: an answer may have thousands of regions."""
+    times = Counter(region.label for region in regions)
+    words = [f"{n} x {label!r}" if n > 1 else repr(label) for label, n in times.most_common(_MOST_WORDS)]
+    more = len(times) - len(words)
+    return ", ".join(words) + (f" and {more} more" if more else "") or "nothing"

@@ -11,10 +11,12 @@ from google.protobuf.message import Message
 
 from relearn.registry.v1 import project_pb2 as pb
 from relearn_registry.domain import step_one, step_two
+from relearn_registry.domain.label_sets import Attribute, LabelSet
 from relearn_registry.domain.project_rules import PATHS, Value, with_defaults
 from relearn_registry.domain.projects import AppliedProject, ProjectState, Proposal
 from relearn_registry.wire.times import moment, timestamp
 
+_REGION_KIND = pb.RegionKind.DESCRIPTOR
 STATES = {ProjectState.ACTIVE: pb.Project.STATE_ACTIVE, ProjectState.PAUSED: pb.Project.STATE_PAUSED}
 
 
@@ -24,7 +26,7 @@ def proposal(project: pb.Project) -> Proposal:
     return Proposal(
         project_id=project.project_id,
         input_kind=str(_value(project, "input_kind") or "left out"),
-        classes=tuple(project.label_set.classes),
+        label_set=_label_set(project.label_set),
         values=found,
     )
 
@@ -46,7 +48,7 @@ def project(applied: AppliedProject) -> pb.Project:
     wanted = applied.proposal
     message = pb.Project(
         project_id=applied.project_id,
-        label_set=pb.LabelSet(version=applied.label_set_version, classes=wanted.classes),
+        label_set=_label_set_message(wanted.label_set, version=applied.label_set_version),
         revision=applied.revision,
         state=STATES[applied.state],
         create_time=timestamp(applied.created_at),
@@ -88,6 +90,35 @@ def waits_for_approval(project: pb.Project) -> bool:
     return project.promotion.approval == pb.PromotionPolicy.APPROVAL_MANUAL
 
 
+def _label_set(message: pb.LabelSet) -> LabelSet:
+    return LabelSet(
+        classes=tuple(message.classes),
+        kinds=tuple(_word(_REGION_KIND, number) or "left out" for number in message.region_kinds),
+        multi_label=message.multi_label,
+        transcripts=message.transcripts,
+        attributes=tuple(
+            Attribute(name=spec.name, values=tuple(spec.values), classes=tuple(spec.classes), required=spec.required)
+            for spec in message.attributes
+        ),
+    )
+
+
+def _label_set_message(label_set: LabelSet, *, version: int) -> pb.LabelSet:
+    return pb.LabelSet(
+        version=version,
+        classes=label_set.classes,
+        region_kinds=[_REGION_KIND.values_by_name[_prefix(_REGION_KIND) + kind].number for kind in label_set.kinds],
+        multi_label=label_set.multi_label,
+        transcripts=label_set.transcripts,
+        attributes=[
+            pb.AttributeSpec(
+                name=attribute.name, values=attribute.values, classes=attribute.classes, required=attribute.required
+            )
+            for attribute in label_set.attributes
+        ],
+    )
+
+
 def _number(project: pb.Project, path: str) -> float:
     """A number of a stored project; what was stored before a field existed has the field's default."""
     value = _value(project, path)
@@ -112,7 +143,7 @@ def _value(message: Message, path: str) -> Value | None:
     if field.message_type is not None:  # a Duration
         return float(content.seconds + content.nanos / 1e9)
     plain: int | float | str = content
-    return plain
+    return None if plain == "" else plain
 
 
 def _put(message: Message, path: str, value: Value) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from relearn.registry.v1 import registry_service_pb2 as pb
 from relearn.registry.v1.events_pb2 import ProjectApplied
-from relearn.registry.v1.project_pb2 import InputKind, LabelSet, Project
+from relearn.registry.v1.project_pb2 import InputKind, LabelSet, Project, RegionKind, Truth
 from relearn.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from relearn_runtime import channel, new_id
 from relearn_runtime.errors import InvalidInput, NotFound, PermissionDenied, Unauthenticated, WrongState
@@ -127,6 +127,24 @@ async def test_the_classes_of_a_project_are_fixed(loop):
 
     async with refused(WrongState, "LABEL_SET_FIXED"):
         await loop.registry.ApplyProject(applying(project(classes=("coat", "shirt", "bag"))))
+
+
+async def test_a_project_of_regions_may_change_its_label_set_and_each_change_is_a_version(loop):
+    wanted = project(labeling={"truth": Truth.TRUTH_WEIGHTED})
+    wanted.label_set.region_kinds.append(RegionKind.REGION_KIND_BOX)
+    first = await loop.registry.ApplyProject(applying(wanted))
+    wanted.label_set.attributes.add(name="colour", values=["red", "blue"])
+
+    changed = await loop.registry.ApplyProject(applying(wanted))
+
+    assert [answer.project.label_set.version for answer in (first, changed)] == [1, 2]
+    assert changed.project.label_set.attributes == wanted.label_set.attributes
+    assert first.project.labeling.overlap_other == 1
+    assert not first.project.labeling.HasField("most_overlap")
+    wanted.label_set.region_kinds.append(RegionKind.REGION_KIND_SPAN)
+    async with refused(InvalidInput, "INVALID_PROJECT") as error:
+        await loop.registry.ApplyProject(applying(wanted))
+    assert set(error.value.metadata) == {"label_set.region_kinds[1]"}
 
 
 async def test_projects_are_listed_by_name_page_by_page(loop):

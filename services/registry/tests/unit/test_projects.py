@@ -1,12 +1,14 @@
 """What a project may be: every number, every path, and what a change does."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from relearn.registry.v1 import project_pb2 as pb
+from relearn_registry.domain.label_sets import LabelSet
 from relearn_registry.domain.project_rules import LISTS, PATHS, RULES, Choice, Number
 from relearn_registry.domain.projects import (
     InvalidProject,
@@ -19,6 +21,7 @@ from relearn_registry.domain.projects import (
 )
 from relearn_registry.wire import projects as wire
 
+CLOTHES = LabelSet(classes=("coat", "shirt"))
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 PROTO = Path(__file__).parents[4] / "proto/relearn/registry/v1/project.proto"
 POLICIES = ("datasets", "labeling", "training", "promotion", "rollout", "monitoring")
@@ -26,7 +29,7 @@ POLICIES = ("datasets", "labeling", "training", "promotion", "rollout", "monitor
 
 def proposal(**values):
     paths = {path.replace("__", "."): value for path, value in values.items()}
-    return Proposal(project_id="fashion", input_kind="IMAGE", classes=("coat", "shirt"), values=paths)
+    return Proposal(project_id="fashion", input_kind="IMAGE", label_set=CLOTHES, values=paths)
 
 
 def problems_of(wanted):
@@ -103,7 +106,7 @@ def test_all_problems_come_at_once_each_with_its_path():
     wanted = Proposal(
         project_id="Fashion!",
         input_kind="left out",
-        classes=("coat", " ", "coat", "x" * 101, "a\0b", "a\nb"),
+        label_set=LabelSet(classes=("coat", " ", "coat", "x" * 101, "a\0b", "a\nb")),
         values={
             "training.trials": 0,
             "labeling.lease": 0.5,
@@ -142,7 +145,7 @@ def test_all_problems_come_at_once_each_with_its_path():
 
 
 def test_of_many_problems_the_first_are_told_and_the_others_counted():
-    wanted = Proposal(project_id="fashion", input_kind="IMAGE", classes=("coat",) * 201, values={})
+    wanted = Proposal(project_id="fashion", input_kind="IMAGE", label_set=LabelSet(classes=("coat",) * 201), values={})
 
     with pytest.raises(InvalidProject, match=r"and 180 more$") as refused:
         apply(None, wanted, now=NOW)
@@ -175,7 +178,7 @@ def test_a_word_that_nobody_knows_is_refused_at_its_path(rule):
 
 
 def test_too_few_classes_are_refused():
-    wanted = Proposal(project_id="one", input_kind="IMAGE", classes=("only",), values={})
+    wanted = Proposal(project_id="one", input_kind="IMAGE", label_set=LabelSet(classes=("only",)), values={})
 
     assert set(problems_of(wanted)) == {"label_set.classes"}
 
@@ -198,10 +201,18 @@ def test_a_change_raises_the_revision_and_keeps_the_beginning():
 
 def test_other_classes_are_refused_for_an_existing_project():
     first = apply(None, proposal(), now=NOW)
-    other = Proposal(project_id="fashion", input_kind="IMAGE", classes=("shirt", "coat"), values={})
+    other = replace(proposal(), label_set=LabelSet(classes=("shirt", "coat")))
 
     with pytest.raises(LabelSetFixed, match="coat, shirt"):
         apply(first, other, now=NOW)
+
+
+def test_instructions_are_text_of_bounded_length():
+    assert wire.project(
+        apply(None, proposal(labeling__instructions="<b>Look</b>\ntwice"), now=NOW)
+    ).labeling.instructions
+    assert set(problems_of(proposal(labeling__instructions="x" * 10_001))) == {"labeling.instructions"}
+    assert set(problems_of(proposal(labeling__instructions="a\0"))) == {"labeling.instructions"}
 
 
 def test_pausing_raises_the_revision_once_and_needs_a_reason():

@@ -2,11 +2,14 @@
 
 import io
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
 import pytest
 
+from relearn.labeling.v1.events_pb2 import AnnotationSubmitted
+from relearn.labeling.v1.label_task_pb2 import Annotation, Region
 from relearn.monitoring.v1.flag_pb2 import Disagreement, Flag, Stream
 from relearn.registry.v1 import model_version_pb2 as pb
 from relearn.serving.v1.events_pb2 import RouteChanged
@@ -121,3 +124,15 @@ def test_only_disagreements_are_asked_about():
 def test_a_disagreement_without_pair_or_number_is_refused():
     with pytest.raises(InvalidDisagreement):
         asked_disagreement(Flag(flag_id="f", stream=Stream.STREAM_DISAGREEMENT))
+
+
+def test_an_answer_of_thousands_of_regions_is_told_in_a_line():
+    regions = [Region(label=f"class-{i % 7}") for i in range(5000)]
+    event = SimpleNamespace(
+        id="e", message=AnnotationSubmitted(annotation=Annotation(annotation_id="a", regions=regions))
+    )
+
+    (node, *_) = lineage_of_labels.of_annotation(event).nodes
+
+    assert node.summary.startswith(" answered 715 x 'class-0', 715 x 'class-1', 714 x 'class-2'")
+    assert node.summary.endswith("714 x 'class-4' and 2 more")

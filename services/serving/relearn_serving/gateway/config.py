@@ -6,10 +6,10 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from relearn_runtime.settings import Address, ProcessConfig
+from relearn_runtime.settings import Address, LoopConfig
 
 
-class Config(ProcessConfig):
+class Config(LoopConfig):
     """One gateway process."""
 
     model_config = SettingsConfigDict(env_prefix="GATEWAY_", frozen=True, extra="ignore", hide_input_in_errors=True)

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from relearn_media import DecodedImage, ImageError, ImageSpec, Preprocessing, decode, preprocess, probe
+from relearn_media import DecodedImage, ImageError, ImageSpec, Preprocessing, decode, preprocess, probe_image
 from relearn_runtime.errors import InvalidInput
 from relearn_serving.gateway.refusals import (
     ImageAnimated,
@@ -41,7 +41,7 @@ def cheap(images: Sequence[bytes]) -> bool:
     pixels = 0
     for index, image in enumerate(images):
         try:
-            pixels += probe(image).pixels
+            pixels += probe_image(image).pixels
         except ImageError as error:
             raise _refusal(error, index) from error
     return pixels <= _CHEAP_PIXELS

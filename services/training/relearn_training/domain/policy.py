@@ -21,6 +21,7 @@ class NotNow(Enum):
 
     PAUSED = "PAUSED"
     STUDY_RUNNING = "STUDY_RUNNING"
+    UNSUPPORTED = "UNSUPPORTED"
     TOO_FEW_LABELS = "TOO_FEW_LABELS"
     TOO_FEW_NEW_LABELS = "TOO_FEW_NEW_LABELS"
     COOL_DOWN = "COOL_DOWN"
@@ -28,7 +29,11 @@ class NotNow(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The project's numbers for when to train; see TrainingPolicy in the contract."""
+    """The project's numbers for when to train; see TrainingPolicy in the contract.
+
+    Attributes:
+        trainable: whether its samples are pictures with exactly one class each.
+    """
 
     min_train_labels: int
     min_validation_labels: int
@@ -36,6 +41,7 @@ class Policy:
     new_labels_after_alert: int
     cool_down: timedelta
     paused: bool
+    trainable: bool
     revision: int
 
 
@@ -134,6 +140,8 @@ def decide(situation: Situation, policy: Policy, *, now: datetime) -> Decision:
     ends the cool-down; alone it starts nothing. A rollback cools down, too: what a person undid must not come back at
     once, unless an alert is confirmed after it.
     """
+    if (unsupported := never(policy)) is not None:
+        return unsupported
     if policy.paused:
         return Wait(reason=NotNow.PAUSED, detail="the project is paused", needs_person=True)
     if situation.study_running:
@@ -168,6 +176,16 @@ def decide(situation: Situation, policy: Policy, *, now: datetime) -> Decision:
     if hurried:
         return Start(trigger=Trigger.CONFIRMED_ALERT, detail=numbers, alert_id=situation.alert_id)
     return Start(trigger=Trigger.NEW_LABELS, detail=numbers)
+
+
+def never(policy: Policy) -> Wait | None:
+    """Why nothing is ever trained in such a project; None where models are."""
+    if policy.trainable:
+        return None
+    return Wait(
+        reason=NotNow.UNSUPPORTED,
+        detail="models are trained on pictures with one class each; this project is labeled and versioned only",
+    )
 
 
 def enough(version: DatasetVersion | None, policy: Policy) -> Wait | None:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from relearn_media import ImageError, ImageInfo, ImageSpec, Preprocessing, decode_image, probe
+from relearn_media import ImageError, ImageInfo, ImageSpec, Preprocessing, decode_image, probe_image
 from relearn_training.learning import prepared
 from relearn_training.learning.groups import groups_of
 from relearn_training.learning.prepared import COLUMNS, Prepared
@@ -93,7 +93,7 @@ def _usable(
             left_out["not_in_label_set"] += 1
             continue
         try:
-            usable.append(_Place(row=row, offset=offset, size=size, info=probe(data)))
+            usable.append(_Place(row=row, offset=offset, size=size, info=probe_image(data)))
         except ImageError as error:
             left_out[error.reason.lower()] += 1
     return usable

@@ -3,6 +3,7 @@ import pytest
 from training_world import NAME, project, reason_of, samples
 
 from relearn.datasets.v1.events_pb2 import VersionCommitted
+from relearn.registry.v1.project_pb2 import REGION_KIND_BOX
 from relearn.training.v1 import training_service_pb2 as pb
 from relearn.training.v1.events_pb2 import StudySkipped, StudyStarted
 from relearn.training.v1.study_pb2 import Study
@@ -54,6 +55,21 @@ async def test_a_paused_project_starts_nothing_until_it_is_resumed(training):
     started = (await collect(training.kafka, StudyStarted, 1))[0]
     assert started.message.study.project_revision == 2
     assert started.message.study.dataset_version_id == f"{NAME}/data/1"
+
+
+async def test_a_project_of_regions_is_never_trained_on_and_says_so(training):
+    boxes = project()
+    boxes.label_set.region_kinds.append(REGION_KIND_BOX)
+    await training.apply(boxes)
+    assert "labeled and versioned only" in (await training.waits_for())[0].waits_for
+
+    await training.commit(1, ENOUGH)
+
+    skipped = (await collect(training.kafka, StudySkipped, 1))[0]
+    assert skipped.message.reason == "UNSUPPORTED"
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await training.stub().StartStudy(training.start_request())
+    assert reason_of(refused.value) == (grpc.StatusCode.FAILED_PRECONDITION, "UNSUPPORTED")
 
 
 async def test_a_version_of_a_project_that_is_not_known_yet_waits_for_it(training):

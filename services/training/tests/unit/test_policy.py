@@ -22,6 +22,7 @@ POLICY = Policy(
     new_labels_after_alert=200,
     cool_down=timedelta(hours=1),
     paused=False,
+    trainable=True,
     revision=3,
 )
 ENOUGH = DatasetVersion(id="p/data/1", number=1, train=3000, validation=1000)
@@ -158,3 +159,10 @@ def test_while_nothing_serves_imported_labels_count_as_new():
 
     assert isinstance(decision, Start)
     assert decision.detail == "200 of 200 new train labels since the last study"
+
+
+def test_what_no_model_is_trained_on_is_said_whatever_else_holds():
+    wait = waits(NEVER_STUDIED, replace(POLICY, trainable=False, paused=True))
+
+    assert (wait.reason, wait.needs_person, wait.progress) == (NotNow.UNSUPPORTED, False, None)
+    assert "this project is labeled and versioned only" in wait.detail

@@ -106,6 +106,23 @@ def test_audits_speak_since_the_alert_opened_or_else_since_the_champion_learned(
     assert wire.plan(project(), replace(KNOWN, alert_version_n=alert_version_n)).audits_since_n == since
 
 
+@pytest.mark.parametrize(
+    ("input_kind", "label_set", "trainable"),
+    [
+        (project_pb2.INPUT_KIND_IMAGE, {}, True),
+        (project_pb2.INPUT_KIND_IMAGE, {"region_kinds": [project_pb2.REGION_KIND_WHOLE], "transcripts": True}, True),
+        (project_pb2.INPUT_KIND_IMAGE, {"multi_label": True}, False),
+        (project_pb2.INPUT_KIND_IMAGE, {"region_kinds": [project_pb2.REGION_KIND_WHOLE, 2]}, False),
+        (project_pb2.INPUT_KIND_IMAGE, {"region_kinds": [project_pb2.REGION_KIND_BOX]}, False),
+        (project_pb2.INPUT_KIND_TEXT, {}, False),
+    ],
+)
+def test_models_are_trained_on_pictures_with_exactly_one_class(input_kind, label_set, trainable):
+    one = project_pb2.Project(input_kind=input_kind, label_set=project_pb2.LabelSet(classes=["a", "b"], **label_set))
+
+    assert wire.policy(one).trainable is trainable
+
+
 def test_the_input_size_is_the_projects_if_it_names_one():
     named = project()
     named.training.image_size.CopyFrom(project_pb2.ImageSize(height=32, width=48, channels=3))

@@ -1,0 +1,8 @@
+"""`made_media` and `hostile` become importable (test modules are loaded one by one)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

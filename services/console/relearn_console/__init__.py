@@ -1,0 +1,1 @@
+"""Relearn's door for browsers."""
