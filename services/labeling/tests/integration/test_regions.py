@@ -254,7 +254,7 @@ async def test_a_hostile_annotator_is_refused_quickly_and_the_service_goes_on(la
     async with refused(INVALID, "TOO_MANY_REGIONS"):
         await submit_bytes(labeling, task_id, regions=1_000_000)
     with pytest.raises(grpc.aio.AioRpcError) as too_large:
-        await submit_bytes(labeling, task_id, regions=4_000_000)
+        await submit_bytes(labeling, task_id, regions=5_000_000)  # 35 MB
     async with refused(FAILED, "TASK_NOT_ASSIGNED"):
         await labeling.submit("ben", task_id, "", regions=[region(box=BOX)])
 
