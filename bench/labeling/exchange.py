@@ -70,7 +70,7 @@ def bring(management: ManagementServiceStub, asking: Asking, process: psutil.Pro
     watching = Thread(target=watch, args=(process, peak, stop))
     watching.start()
     started, cpu_s = time.monotonic(), cpu(process)
-    taken = sum(one.taken for one in management.ImportAnnotations(messages(name, many), **asking))  # type: ignore[arg-type]
+    taken = sum(one.taken for one in management.ImportAnnotations(messages(name, many), **asking))
     took, cpu_s = time.monotonic() - started, cpu(process) - cpu_s
     stop.set()
     watching.join()
@@ -114,7 +114,7 @@ def export(management: ManagementServiceStub, asking: Asking, process: psutil.Pr
     watching = Thread(target=watch, args=(process, peak, stop))
     watching.start()
     started, first, tasks, size, cpu_s = time.monotonic(), 0.0, [], 0, cpu(process)
-    stream = management.ExportAnnotations(pb.ExportAnnotationsRequest(project_id="texts"), **asking)  # type: ignore[arg-type]
+    stream = management.ExportAnnotations(pb.ExportAnnotationsRequest(project_id="texts"), **asking)
     for one in stream:
         first = first or time.monotonic() - started
         tasks += one.tasks
@@ -145,14 +145,14 @@ def while_annotators_work(channel: grpc.Channel, management: ManagementServiceSt
     stop = Event()
 
     def out() -> None:
-        stream = management.ExportAnnotations(pb.ExportAnnotationsRequest(project_id="texts"), **asking)  # type: ignore[arg-type]
+        stream = management.ExportAnnotations(pb.ExportAnnotationsRequest(project_id="texts"), **asking)
         while not stop.is_set() and next(stream, None) is not None:
             pass
         stream.cancel()
 
     def into() -> None:
         while not stop.is_set():
-            list(management.ImportAnnotations(messages("texts", 2000), **asking))  # type: ignore[arg-type]
+            list(management.ImportAnnotations(messages("texts", 2000), **asking))
 
     for what, beside in (("alone", None), ("beside an export", out), ("beside an import", into)):
         stop.clear()
@@ -171,11 +171,11 @@ def answer(stub: LabelingServiceStub, asking: Asking) -> list[float]:
     times = []
     for _ in range(200):
         started = time.monotonic()
-        task = stub.NextTask(NextTaskRequest(project_id="plain"), **asking).label_task  # type: ignore[arg-type]
+        task = stub.NextTask(NextTaskRequest(project_id="plain"), **asking).label_task
         said = SubmitAnnotationRequest(
             label_task_id=task.label_task_id, regions=[Region(whole=Whole(), label="boot")], request_id=new_id()
         )
-        stub.SubmitAnnotation(said, **asking)  # type: ignore[arg-type]
+        stub.SubmitAnnotation(said, **asking)
         times.append(1000 * (time.monotonic() - started))
     return times
 
@@ -184,7 +184,7 @@ def begin(management: ManagementServiceStub, asking: Asking, name: str) -> None:
     """Waits until labeling knows the project."""
     while True:
         try:
-            list(management.ImportAnnotations(iter([pb.ImportAnnotationsRequest(project_id=name)]), **asking))  # type: ignore[arg-type]
+            list(management.ImportAnnotations(iter([pb.ImportAnnotationsRequest(project_id=name)]), **asking))
         except grpc.RpcError:
             time.sleep(0.1)
         else:
